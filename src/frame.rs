@@ -1,0 +1,435 @@
+//! A picture in the pixel format in which it arrived: borrowed planes, their strides, and what their
+//! numbers mean (matrix and range).
+//!
+//! Not here: owning or moving frames (GStreamer does), and resizing them ([`crate::preprocess`]).
+
+use std::fmt;
+
+/// The largest width or height that is accepted, in pixels (8K UHD is 7680 x 4320; this leaves room for
+/// panels beside it).
+pub const MAX_SIDE_PX: u32 = 8192;
+
+/// Width and height, in pixels or cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl Size {
+    /// A size of `width` columns and `height` rows.
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// The number of pixels.
+    pub const fn area(self) -> usize {
+        self.width as usize * self.height as usize
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// A rectangle of whole pixels inside a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rect {
+    /// Left edge, in pixels from the frame's left.
+    pub x: u32,
+    /// Top edge, in pixels from the frame's top.
+    pub y: u32,
+    /// Width in pixels, at least 1.
+    pub width: u32,
+    /// Height in pixels, at least 1.
+    pub height: u32,
+}
+
+impl Rect {
+    /// The rectangle that covers a whole frame of `size`.
+    pub const fn whole(size: Size) -> Self {
+        Self { x: 0, y: 0, width: size.width, height: size.height }
+    }
+
+    /// Whether it is not empty and lies inside a frame of `size`.
+    pub fn fits(&self, size: Size) -> bool {
+        self.width > 0
+            && self.height > 0
+            && self.x.checked_add(self.width).is_some_and(|right| right <= size.width)
+            && self.y.checked_add(self.height).is_some_and(|bottom| bottom <= size.height)
+    }
+}
+
+impl fmt::Display for Rect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}+{}+{}", self.width, self.height, self.x, self.y)
+    }
+}
+
+/// The pixel formats that can be read and painted. Names are GStreamer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PixelFormat {
+    /// Planar Y, U, V; chroma halved both ways.
+    I420,
+    /// Planar Y, then interleaved U and V; chroma halved both ways.
+    Nv12,
+    /// Packed Y0 U Y1 V; chroma halved in width.
+    Yuy2,
+    /// Packed U Y0 V Y1; chroma halved in width.
+    Uyvy,
+    /// Packed blue, green, red, unused.
+    Bgrx,
+    /// Packed blue, green, red, alpha (not premultiplied).
+    Bgra,
+    /// Packed red, green, blue, alpha (not premultiplied).
+    Rgba,
+    /// Packed red, green, blue.
+    Rgb,
+}
+
+impl PixelFormat {
+    /// Every format, in the order in which the elements offer them.
+    pub const ALL: [Self; 8] =
+        [Self::Nv12, Self::I420, Self::Yuy2, Self::Uyvy, Self::Bgrx, Self::Bgra, Self::Rgba, Self::Rgb];
+
+    /// GStreamer's name for it, as in caps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::I420 => "I420",
+            Self::Nv12 => "NV12",
+            Self::Yuy2 => "YUY2",
+            Self::Uyvy => "UYVY",
+            Self::Bgrx => "BGRx",
+            Self::Bgra => "BGRA",
+            Self::Rgba => "RGBA",
+            Self::Rgb => "RGB",
+        }
+    }
+
+    /// The format of that GStreamer name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Whether the samples are luma and chroma rather than red, green and blue.
+    pub const fn is_yuv(self) -> bool {
+        matches!(self, Self::I420 | Self::Nv12 | Self::Yuy2 | Self::Uyvy)
+    }
+
+    /// How many planes a frame has: 3, 2 or 1.
+    pub const fn planes(self) -> usize {
+        match self {
+            Self::I420 => 3,
+            Self::Nv12 => 2,
+            _ => 1,
+        }
+    }
+
+    /// Bytes that matter in one row of `plane` of a frame `width` pixels wide, and the plane's rows for a
+    /// frame `height` high. Odd sizes round the chroma up, as GStreamer does.
+    pub const fn plane_extent(self, plane: usize, size: Size) -> (usize, usize) {
+        let (w, h) = (size.width as usize, size.height as usize);
+        match self {
+            Self::I420 if plane == 0 => (w, h),
+            Self::I420 => (w.div_ceil(2), h.div_ceil(2)),
+            Self::Nv12 if plane == 0 => (w, h),
+            Self::Nv12 => (w.div_ceil(2) * 2, h.div_ceil(2)),
+            Self::Yuy2 | Self::Uyvy => (w.div_ceil(2) * 4, h),
+            Self::Rgb => (w * 3, h),
+            Self::Bgrx | Self::Bgra | Self::Rgba => (w * 4, h),
+        }
+    }
+}
+
+impl fmt::Display for PixelFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How luma and chroma were made from red, green and blue. Without meaning for RGB formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Matrix {
+    /// ITU-R BT.601 (standard definition): Kr 0.299, Kb 0.114.
+    Bt601,
+    /// ITU-R BT.709 (high definition): Kr 0.2126, Kb 0.0722.
+    Bt709,
+    /// ITU-R BT.2020 (non-constant luminance): Kr 0.2627, Kb 0.0593.
+    Bt2020,
+}
+
+impl Matrix {
+    /// The weights of red and blue in luma.
+    pub const fn kr_kb(self) -> (f32, f32) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
+/// Which numbers are black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Range {
+    /// 0 to 255.
+    Full,
+    /// Luma 16 to 235, chroma 16 to 240.
+    Limited,
+}
+
+/// What a frame's numbers mean; taken from the caps, never assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Colorimetry {
+    /// The luma and chroma matrix.
+    pub matrix: Matrix,
+    /// Black and white.
+    pub range: Range,
+}
+
+impl Colorimetry {
+    /// Full-range RGB, where no matrix applies.
+    pub const RGB: Self = Self { matrix: Matrix::Bt601, range: Range::Full };
+}
+
+/// Why planes do not make a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A side is 0 or above [`MAX_SIDE_PX`].
+    #[error("frame size {size}: expected each side from 1 to {MAX_SIDE_PX} px")]
+    Size {
+        /// The refused size.
+        size: Size,
+    },
+    /// The number of planes does not fit the format.
+    #[error("{format} frame: expected {expected} planes, found {found}")]
+    PlaneCount {
+        /// The format.
+        format: PixelFormat,
+        /// Planes it has.
+        expected: usize,
+        /// Planes given.
+        found: usize,
+    },
+    /// A plane is too short, or its rows are.
+    #[error(
+        "{format} frame {size}, plane {plane}: expected rows of at least {row_bytes} bytes and {expected} bytes in all, found a stride of {stride} and {found} bytes"
+    )]
+    PlaneExtent {
+        /// The format.
+        format: PixelFormat,
+        /// The frame's size.
+        size: Size,
+        /// Which plane, from 0.
+        plane: usize,
+        /// Bytes a row needs.
+        row_bytes: usize,
+        /// Bytes from one row's start to the next, as given.
+        stride: usize,
+        /// Bytes the plane needs with that stride.
+        expected: usize,
+        /// Bytes it has.
+        found: usize,
+    },
+}
+
+/// One plane of a frame: bytes and the distance between rows' starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane<'a> {
+    /// The rows, the last of which may end where its picture ends.
+    pub bytes: &'a [u8],
+    /// Bytes from one row's start to the next.
+    pub stride: usize,
+}
+
+/// One plane of a frame that may be painted.
+#[derive(Debug)]
+pub struct PlaneMut<'a> {
+    /// The rows, the last of which may end where its picture ends.
+    pub bytes: &'a mut [u8],
+    /// Bytes from one row's start to the next.
+    pub stride: usize,
+}
+
+/// A borrowed frame. Making one checks every length, so that what reads it need not.
+#[derive(Clone, Debug)]
+pub struct FrameView<'a> {
+    format: PixelFormat,
+    size: Size,
+    colorimetry: Colorimetry,
+    planes: [Plane<'a>; 3],
+}
+
+impl<'a> FrameView<'a> {
+    /// A frame over `planes` (as many as the format has).
+    ///
+    /// # Errors
+    /// [`FrameError`] when the size is out of bounds or a plane is missing or too short.
+    pub fn new(
+        format: PixelFormat,
+        size: Size,
+        colorimetry: Colorimetry,
+        planes: &[Plane<'a>],
+    ) -> Result<Self, FrameError> {
+        check_planes(format, size, planes.len(), |i| planes.get(i).map(|p| (p.bytes.len(), p.stride)))?;
+        let at = |i: usize| planes.get(i).copied().unwrap_or(Plane { bytes: &[], stride: 0 });
+        Ok(Self { format, size, colorimetry, planes: [at(0), at(1), at(2)] })
+    }
+
+    /// The pixel format.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// What the numbers mean.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.colorimetry
+    }
+
+    /// The planes that the format has.
+    pub fn planes(&self) -> &[Plane<'a>] {
+        self.planes.get(..self.format.planes()).unwrap_or(&self.planes)
+    }
+}
+
+/// A borrowed frame to paint on.
+#[derive(Debug)]
+pub struct Canvas<'a> {
+    format: PixelFormat,
+    size: Size,
+    colorimetry: Colorimetry,
+    planes: Vec<PlaneMut<'a>>,
+}
+
+impl<'a> Canvas<'a> {
+    /// A canvas over `planes` (as many as the format has).
+    ///
+    /// # Errors
+    /// [`FrameError`] when the size is out of bounds or a plane is missing or too short.
+    pub fn new(
+        format: PixelFormat,
+        size: Size,
+        colorimetry: Colorimetry,
+        planes: Vec<PlaneMut<'a>>,
+    ) -> Result<Self, FrameError> {
+        check_planes(format, size, planes.len(), |i| planes.get(i).map(|p| (p.bytes.len(), p.stride)))?;
+        Ok(Self { format, size, colorimetry, planes })
+    }
+
+    /// The pixel format.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// What the numbers mean.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.colorimetry
+    }
+
+    /// The planes, to paint.
+    pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a>] {
+        &mut self.planes
+    }
+}
+
+fn check_planes(
+    format: PixelFormat,
+    size: Size,
+    count: usize,
+    plane: impl Fn(usize) -> Option<(usize, usize)>,
+) -> Result<(), FrameError> {
+    let side = 1..=MAX_SIDE_PX;
+    if !side.contains(&size.width) || !side.contains(&size.height) {
+        return Err(FrameError::Size { size });
+    }
+    if count != format.planes() {
+        return Err(FrameError::PlaneCount { format, expected: format.planes(), found: count });
+    }
+    for index in 0..count {
+        let (found, stride) = plane(index).unwrap_or((0, 0));
+        let (row_bytes, rows) = format.plane_extent(index, size);
+        // A row whose stride is shorter than the row would overlap the next.
+        let expected = stride.saturating_mul(rows - 1).saturating_add(row_bytes);
+        if stride < row_bytes || found < expected {
+            return Err(FrameError::PlaneExtent {
+                format,
+                size,
+                plane: index,
+                row_bytes,
+                stride,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_name() {
+        for format in PixelFormat::ALL {
+            assert_eq!(PixelFormat::from_name(format.name()), Some(format));
+        }
+        assert_eq!(PixelFormat::from_name("P010_10LE"), None);
+    }
+
+    #[test]
+    fn odd_sizes_round_chroma_up() {
+        let size = Size::new(5, 3);
+        assert_eq!(PixelFormat::I420.plane_extent(1, size), (3, 2));
+        assert_eq!(PixelFormat::Nv12.plane_extent(1, size), (6, 2));
+        assert_eq!(PixelFormat::Uyvy.plane_extent(0, size), (12, 3));
+    }
+
+    #[test]
+    fn a_short_plane_is_named() {
+        let bytes = [0_u8; 11];
+        let plane = Plane { bytes: &bytes, stride: 6 };
+        let made = FrameView::new(PixelFormat::Rgb, Size::new(2, 2), Colorimetry::RGB, &[plane]);
+        assert_eq!(
+            made.err(),
+            Some(FrameError::PlaneExtent {
+                format: PixelFormat::Rgb,
+                size: Size::new(2, 2),
+                plane: 0,
+                row_bytes: 6,
+                stride: 6,
+                expected: 12,
+                found: 11,
+            })
+        );
+    }
+
+    #[test]
+    fn the_last_row_may_end_with_its_picture() {
+        let bytes = [0_u8; 8 + 6];
+        let plane = Plane { bytes: &bytes, stride: 8 };
+        assert!(FrameView::new(PixelFormat::Rgb, Size::new(2, 2), Colorimetry::RGB, &[plane]).is_ok());
+    }
+
+    #[test]
+    fn sizes_out_of_bounds_are_refused() {
+        for size in [Size::new(0, 4), Size::new(4, 0), Size::new(MAX_SIDE_PX + 1, 1)] {
+            let made = FrameView::new(PixelFormat::Rgb, size, Colorimetry::RGB, &[]);
+            assert_eq!(made.err(), Some(FrameError::Size { size }));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What is true of live polyp segmentation with no machine attached: frames, masks, overlays, the
+//! network's description, budgets and configuration.
+//!
+//! No GStreamer, no CUDA, no torch and no `unsafe` in this library; the tool `polyp` (feature `cli`) drives
+//! GStreamer as any application would. A frame's way through the modules:
+//!
+//! 1. [`frame`]: a borrowed picture in its own pixel format ([`frame::FrameView`]).
+//! 2. [`roi`]: where in it the endoscope's picture lies.
+//! 3. [`preprocess`]: that part, resized and normalised as [`input::InputSpec`] says, for the network.
+//! 4. [`model`]: the network, described once and interpreted by the engines, the trainer and the exporter.
+//! 5. [`decode`]: its logits, turned into a [`segmentation::Segmentation`].
+//! 6. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
+//!
+//! [`config`] is a cart's configuration file; [`clip`] and [`lettering`] serve the demonstration.
+//!
+//! Running a network on a device is `polyp-engine`'s job; moving buffers is `gst-plugin-polyp`'s.
+#![forbid(unsafe_code)]
+
+pub mod clip;
+pub mod colour;
+pub mod config;
+pub mod decode;
+pub mod frame;
+pub mod input;
+pub mod lettering;
+pub mod metric;
+pub mod model;
+pub mod overlay;
+#[cfg(test)]
+mod picture;
+pub mod preprocess;
+pub mod roi;
+pub mod segmentation;
