@@ -1,0 +1,183 @@
+//! The whole network: encoder, three decoder levels with a prompt memory each, head.
+
+use super::{
+    ConvNext, EfficientNetLite, Encoder, FrameOps, Head, LevelMemory, MoDab, ModelError, ModelSpec, Param,
+    PromptLevel, PromptOps, Role, UpBlock,
+};
+
+/// The decoder levels, named by the stride of the skip that they join, and the prompt tokens each keeps.
+pub const LEVELS: [(&str, usize); 3] = [("d16", 24), ("d8", 12), ("d4", 9)];
+
+/// An image encoder: four feature maps from a picture. The seam for a third one.
+#[derive(Clone, Debug)]
+pub enum ImageEncoder {
+    /// ConvNeXt-Tiny.
+    ConvNext(ConvNext),
+    /// EfficientNet-Lite0.
+    EfficientNetLite(EfficientNetLite),
+}
+
+impl ImageEncoder {
+    /// The encoder of a spec, its parameters under `encoder`.
+    pub fn new(encoder: Encoder) -> Self {
+        match encoder {
+            Encoder::ConvnextTiny => Self::ConvNext(ConvNext::new("encoder")),
+            Encoder::EfficientnetLite0 => Self::EfficientNetLite(EfficientNetLite::new("encoder")),
+        }
+    }
+
+    /// All parameters.
+    pub fn params(&self) -> Vec<&Param> {
+        match self {
+            Self::ConvNext(net) => net.params(),
+            Self::EfficientNetLite(net) => net.params(),
+        }
+    }
+
+    /// # Shapes
+    /// image `[B,3,S,S]` -> four maps at strides 4, 8, 16 and 32.
+    ///
+    /// # Errors
+    /// [`ModelError`] from the interpreter.
+    pub fn forward<O: FrameOps>(&self, ops: &O, image: &O::Tensor) -> Result<Vec<O::Tensor>, ModelError> {
+        match self {
+            Self::ConvNext(net) => net.forward(ops, image),
+            Self::EfficientNetLite(net) => net.forward(ops, image),
+        }
+    }
+}
+
+/// A network of the family.
+#[derive(Clone, Debug)]
+pub struct Network {
+    spec: ModelSpec,
+    encoder: ImageEncoder,
+    levels: Vec<Level>,
+    head: Head,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    prompt: PromptLevel,
+    modab: MoDab,
+    up: UpBlock,
+}
+
+impl Network {
+    /// The network of `spec`.
+    ///
+    /// # Errors
+    /// [`ModelError::Spec`] when no network fits it.
+    pub fn new(spec: &ModelSpec) -> Result<Self, ModelError> {
+        spec.check()?;
+        let [_, skip8, skip16, _] = spec.encoder.widths();
+        let [skip4, ..] = spec.encoder.widths();
+        let skips = [skip16, skip8, skip4];
+        let mut levels = Vec::with_capacity(LEVELS.len());
+        for (index, (name, tokens)) in LEVELS.into_iter().enumerate() {
+            let (width, out) = (spec.level_widths()[index], spec.decoder_widths[index]);
+            let path = format!("decoder.{name}");
+            levels.push(Level {
+                prompt: PromptLevel::new(
+                    &format!("{path}.prompt"),
+                    spec.text_width,
+                    width,
+                    tokens,
+                    spec.double_step_bias,
+                ),
+                modab: MoDab::new(&format!("{path}.modab"), width, spec.attention_dropout),
+                up: UpBlock::new(&format!("{path}.up"), width, skips[index], out),
+            });
+        }
+        let [.., last] = spec.decoder_widths;
+        Ok(Self {
+            spec: spec.clone(),
+            encoder: ImageEncoder::new(spec.encoder),
+            levels,
+            head: Head::new("head", last),
+        })
+    }
+
+    /// Its sizes.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// Parameters of the frame graph (a few of the encoder's may be unused).
+    pub fn frame_params(&self) -> Vec<&Param> {
+        let mut all = self.encoder.params();
+        for level in &self.levels {
+            all.extend(level.modab.params());
+            all.extend(level.up.params());
+        }
+        all.extend(self.head.params());
+        all
+    }
+
+    /// Parameters of the prompt side.
+    pub fn prompt_params(&self) -> Vec<&Param> {
+        self.levels.iter().flat_map(|level| level.prompt.params()).collect()
+    }
+
+    /// The number of values that an optimiser changes.
+    pub fn trainable(&self) -> usize {
+        let all = self.frame_params().into_iter().chain(self.prompt_params());
+        all.filter(|param| param.role == Role::Trainable).map(Param::len).sum()
+    }
+
+    /// Names and shapes `[T,C]` of the prompt memory's six tensors, in the order in which engines take them:
+    /// `memory.d16.key`, `memory.d16.value`, `memory.d8.key`, ...
+    pub fn memory_shapes(&self) -> Vec<(String, [usize; 2])> {
+        let mut all = Vec::with_capacity(2 * LEVELS.len());
+        for (level, (name, _)) in self.levels.iter().zip(LEVELS) {
+            for part in ["key", "value"] {
+                all.push((format!("memory.{name}.{part}"), level.prompt.memory_shape()));
+            }
+        }
+        all
+    }
+
+    /// The prompt memory of text features.
+    ///
+    /// # Shapes
+    /// `[P,24,W]` -> three levels of keys and values `[P,T,C]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] from the interpreter.
+    pub fn remember<O: PromptOps>(
+        &self,
+        ops: &O,
+        text: &O::Tensor,
+    ) -> Result<Vec<LevelMemory<O::Tensor>>, ModelError> {
+        self.levels.iter().map(|level| level.prompt.forward(ops, text)).collect()
+    }
+
+    /// The frame graph. A level without memory (`memory` empty) skips its attention and only up-samples.
+    ///
+    /// # Shapes
+    /// image `[B,3,S,S]`, memory keys and values `[B or 1,T,C]` -> logits `[B,1,S,S]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] from the interpreter, or when an encoder gives fewer than four maps.
+    pub fn forward<O: FrameOps>(
+        &self,
+        ops: &O,
+        image: &O::Tensor,
+        memory: &[LevelMemory<O::Tensor>],
+    ) -> Result<O::Tensor, ModelError> {
+        let mut taps = self.encoder.forward(ops, image)?;
+        let missing = || ModelError::Shape {
+            op: "encoder".to_owned(),
+            expected: "4 feature maps".to_owned(),
+            found: "fewer".to_owned(),
+        };
+        let mut x = taps.pop().ok_or_else(missing)?;
+        for (index, level) in self.levels.iter().enumerate() {
+            if let Some(memory) = memory.get(index) {
+                x = level.modab.forward(ops, &x, memory)?;
+            }
+            x = level.up.forward(ops, &x, &taps.pop().ok_or_else(missing)?)?;
+        }
+        self.head.forward(ops, &x)
+    }
+}
