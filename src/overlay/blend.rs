@@ -1,0 +1,87 @@
+//! Mixing a pen into bytes, in each pixel format's layout.
+//!
+//! A coverage of 0 leaves a byte as it is, one of 255 makes it the pen's; between, it is the rounded mean.
+
+/// One byte mixed with a pen's, by `coverage` of 255.
+#[inline]
+pub(super) fn mix(byte: u8, pen: u8, coverage: u8) -> u8 {
+    let sum = u16::from(byte) * u16::from(255 - coverage) + u16::from(pen) * u16::from(coverage) + 128;
+    // Exactly (sum - 128) / 255, rounded, without dividing.
+    ((sum + (sum >> 8)) >> 8) as u8
+}
+
+/// Bytes in a row of their own: a luma plane, or a chroma plane with chroma's coverage.
+pub(super) fn plane(bytes: &mut [u8], pen: u8, coverage: &[u8]) {
+    for (byte, coverage) in bytes.iter_mut().zip(coverage) {
+        *byte = mix(*byte, pen, *coverage);
+    }
+}
+
+/// Pairs of U and V. Both at once in 16-bit lanes, which is what vector units multiply.
+pub(super) fn pairs(bytes: &mut [u8], [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
+    for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
+        let both = u16::from_le_bytes(*pair);
+        let (u, v) = (mix(both as u8, u_pen, *coverage), mix((both >> 8) as u8, v_pen, *coverage));
+        *pair = (u16::from(u) | u16::from(v) << 8).to_le_bytes();
+    }
+}
+
+/// Pixels of `STEP` bytes, of which the first three are the pen's; a fourth stays as it is.
+pub(super) fn pixels<const STEP: usize>(bytes: &mut [u8], pen: [u8; 3], coverage: &[u8]) {
+    for (pixel, coverage) in bytes.as_chunks_mut::<STEP>().0.iter_mut().zip(coverage) {
+        for (byte, pen) in pixel.iter_mut().zip(pen) {
+            *byte = mix(*byte, pen, *coverage);
+        }
+    }
+}
+
+/// Every second byte, from `first` on: the luma of packed 4:2:2.
+pub(super) fn every_second(bytes: &mut [u8], first: usize, pen: u8, coverage: &[u8]) {
+    for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
+        if let Some(byte) = pair.get_mut(first) {
+            *byte = mix(*byte, pen, *coverage);
+        }
+    }
+}
+
+/// Fours of packed 4:2:2, of which bytes `first` and `first + 2` are U and V.
+pub(super) fn fours(bytes: &mut [u8], first: usize, [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
+    for (four, coverage) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(coverage) {
+        for (place, pen) in [(first, u_pen), (first + 2, v_pen)] {
+            if let Some(byte) = four.get_mut(place) {
+                *byte = mix(*byte, pen, *coverage);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixing_is_the_rounded_mean() {
+        for byte in 0..=255_u8 {
+            for pen in (0..=255_u8).step_by(5) {
+                for coverage in 0..=255_u8 {
+                    let (b, p, c) = (f64::from(byte), f64::from(pen), f64::from(coverage));
+                    let exact = ((b * (255.0 - c) + p * c) / 255.0).round() as u8;
+                    assert_eq!(mix(byte, pen, coverage), exact, "{byte} {pen} {coverage}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn layouts_touch_their_own_bytes_only() {
+        let mut bytes = [10; 8];
+        pixels::<4>(&mut bytes, [1, 2, 3], &[255, 0]);
+        assert_eq!(bytes, [1, 2, 3, 10, 10, 10, 10, 10]);
+        let mut bytes = [10; 8];
+        every_second(&mut bytes, 1, 99, &[255, 0, 255, 0]);
+        assert_eq!(bytes, [10, 99, 10, 10, 10, 99, 10, 10]);
+        let mut bytes = [10; 8];
+        fours(&mut bytes, 0, [1, 2], &[0, 255]);
+        assert_eq!(bytes, [10, 10, 10, 10, 1, 10, 2, 10]);
+    }
+}

@@ -1,0 +1,277 @@
+//! A style in numbers: which levels get a line, and which areas a tint. Styles are recipes; [`super::drawing`]
+//! follows them.
+
+use super::field::Sample;
+use super::grid::Kind;
+use super::pen::Pen;
+use super::settings::{Settings, scaled};
+use super::sheet::LAYERS;
+use crate::frame::Size;
+use crate::segmentation::Shown;
+
+/// A line along one level of probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stroke {
+    /// The probability, 0 to 1.
+    pub(super) level: f32,
+    /// Half of its width, in frame pixels.
+    pub(super) half_px: f32,
+    /// How firmly it is drawn, 0 to 1.
+    pub(super) strength: f32,
+}
+
+/// An area that is tinted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Tint {
+    /// None.
+    #[default]
+    None,
+    /// Where the probability is at least `level`.
+    Inside {
+        /// The probability, 0 to 1.
+        level: f32,
+        /// How firmly, 0 to 1.
+        strength: f32,
+    },
+    /// Where the probability lies between two levels: hatched, the more firmly the more doubt there is (binary
+    /// entropy).
+    Doubt {
+        /// The lower probability, 0 to 1.
+        low: f32,
+        /// The higher one.
+        high: f32,
+        /// How firmly at full doubt, 0 to 1.
+        strength: f32,
+    },
+}
+
+/// What a style paints on one frame.
+#[derive(Debug, Default)]
+pub(super) struct Recipe {
+    /// Lines, in any order.
+    pub(super) strokes: Vec<Stroke>,
+    /// The dark seam under one of them.
+    pub(super) seam: Option<Stroke>,
+    /// The area under the lines.
+    pub(super) tint: Tint,
+    /// The probabilities, as bytes, at which something changes: rising.
+    pub(super) stops: Vec<u8>,
+}
+
+/// No line is thinner than this, in frame pixels.
+const LEAST_LINE_PX: f32 = 1.2;
+/// How far the seam goes beyond the line on either side, in pixels of a frame 1080 pixels high, and how firm it
+/// is.
+const SEAM_PX: f32 = 1.2;
+const SEAM_STRENGTH: f32 = 0.6;
+
+/// How firmly a mask of that age is drawn, 0 to 1: still readable at its limit, and less than any fresh one.
+pub(super) fn firmness(shown: &Shown<'_>) -> f32 {
+    0.5 + 0.5 * shown.freshness()
+}
+
+/// Width of one stripe of the hatching of doubt, in pixels of a frame 1080 pixels high.
+pub(super) const STRIPE_PX: f32 = 6.0;
+
+impl Recipe {
+    /// Without anything, with its memory kept.
+    pub(super) fn clear(&mut self) {
+        self.strokes.clear();
+        self.stops.clear();
+        self.seam = None;
+        self.tint = Tint::None;
+    }
+
+    /// Adds the main line: the mask's edge with its seam.
+    pub(super) fn edge(&mut self, shown: &Shown<'_>, settings: &Settings, size: Size) {
+        let (level, strength) = (settings.threshold, firmness(shown));
+        let half_px = scaled(settings.line_px, size).max(LEAST_LINE_PX) / 2.0;
+        self.strokes.push(Stroke { level, half_px, strength });
+        let seam_px = scaled(SEAM_PX, size).max(0.5);
+        self.seam = Some(Stroke { level, half_px: half_px + seam_px, strength: strength * SEAM_STRENGTH });
+    }
+
+    /// Works out the stops.
+    pub(super) fn finish(&mut self) {
+        let Self { strokes, seam, tint, stops } = self;
+        stops.clear();
+        stops.extend(strokes.iter().chain(seam.iter()).map(|stroke| stop(stroke.level)));
+        match tint {
+            Tint::None => {}
+            Tint::Inside { level, .. } => stops.push(stop(*level)),
+            Tint::Doubt { low, high, .. } => stops.extend([stop(*low), stop(*high)]),
+        }
+        stops.sort_unstable();
+        stops.dedup();
+    }
+
+    /// What is painted where `passed` stops are passed, away from any of them.
+    pub(super) fn between(&self, passed: u8) -> Kind {
+        let up_to = |level: f32| self.stops.iter().filter(|s| **s <= stop(level)).count();
+        let passed = usize::from(passed);
+        match self.tint {
+            Tint::Inside { level, .. } if passed >= up_to(level) => Kind::Solid,
+            Tint::Doubt { low, high, .. } if passed >= up_to(low) && passed < up_to(high) => Kind::Field,
+            _ => Kind::Empty,
+        }
+    }
+
+    /// How far from its level anything is painted, in frame pixels.
+    pub(super) fn reach_px(&self) -> f32 {
+        self.strokes.iter().chain(&self.seam).map(|stroke| stroke.half_px).fold(0.0, f32::max) + 0.5
+    }
+
+    /// The pens of the layers that are used: tint, seam, lines.
+    pub(super) fn pens(&self) -> [Option<Pen>; LAYERS] {
+        let tint = match self.tint {
+            Tint::None => None,
+            Tint::Inside { .. } => Some(Pen::AREA),
+            Tint::Doubt { .. } => Some(Pen::DOUBT),
+        };
+        [tint, self.seam.map(|_| Pen::SEAM), (!self.strokes.is_empty()).then_some(Pen::LINE)]
+    }
+
+    /// The tint's coverage where it is the same all over.
+    pub(super) fn solid(&self) -> u8 {
+        match self.tint {
+            Tint::Inside { strength, .. } => byte(strength * 255.0),
+            _ => 0,
+        }
+    }
+
+    /// Works out how much of each pixel of `sample` the layers cover.
+    pub(super) fn shade(
+        &self,
+        sample: &Sample<'_>,
+        hatching: &Hatching,
+        [tint, seam, line]: [&mut [u8]; LAYERS],
+    ) {
+        match self.tint {
+            Tint::None => {}
+            Tint::Inside { level, strength } => {
+                for (out, (p, run)) in tint.iter_mut().zip(sample.p.iter().zip(sample.run)) {
+                    *out = byte(unit((p - level) * run + 0.5) * strength * 255.0);
+                }
+            }
+            Tint::Doubt { low, high, strength } => {
+                let stripes = hatching.row(sample.x, sample.y);
+                for ((out, stripe), (p, run)) in
+                    tint.iter_mut().zip(stripes).zip(sample.p.iter().zip(sample.run))
+                {
+                    let inside = unit((p - low) * run + 0.5) * unit((high - p) * run + 0.5);
+                    *out = byte(inside * doubt(*p) * stripe * strength * 255.0);
+                }
+            }
+        }
+        if let Some(stroke) = self.seam {
+            trace(stroke, sample, seam);
+        }
+        for stroke in &self.strokes {
+            trace(*stroke, sample, line);
+        }
+    }
+}
+
+/// Adds a line to a layer.
+fn trace(stroke: Stroke, sample: &Sample<'_>, out: &mut [u8]) {
+    let (edge, full) = (stroke.half_px + 0.5, stroke.strength * 255.0);
+    let pixels = sample.p.iter().zip(sample.run).zip(sample.weight);
+    for (out, ((p, run), weight)) in out.iter_mut().zip(pixels) {
+        let distance = (p - stroke.level).abs() * run;
+        *out = (*out).max(byte(unit(edge - distance) * weight * full));
+    }
+}
+
+/// The stripes of doubt, worked out once for all frames of a size.
+#[derive(Debug, Default)]
+pub(super) struct Hatching {
+    /// One row, longer than the frame is wide by its period.
+    stripes: Vec<f32>,
+    period: usize,
+}
+
+impl Hatching {
+    /// Makes it fit rows of `width` pixels, with stripes of `stripe_px`.
+    pub(super) fn fit(&mut self, width: usize, stripe_px: f32) {
+        let period = (2.0 * stripe_px.max(2.0)).round() as usize;
+        if self.period == period && self.stripes.len() == width + period {
+            return;
+        }
+        self.period = period;
+        self.stripes.clear();
+        // A faint ground, so that the band is one area, and firm stripes with soft edges.
+        self.stripes.extend((0..width + period).map(|x| {
+            let from_middle = ((x % period) as f32 + 0.5 - period as f32 / 2.0).abs();
+            0.35 + 0.65 * unit(period as f32 / 4.0 - from_middle + 0.5)
+        }));
+    }
+
+    /// Row `y` from column `x` on.
+    fn row(&self, x: usize, y: usize) -> &[f32] {
+        self.stripes.get(x + y % self.period.max(1)..).unwrap_or(&[])
+    }
+}
+
+/// Binary entropy in bits, to within 0.01 (tested against [`crate::decode::uncertainty`]), without a logarithm.
+#[inline]
+fn doubt(p: f32) -> f32 {
+    // (4 p (1 - p)) ^ 3/4
+    let root = (4.0 * p * (1.0 - p)).sqrt();
+    root * root.sqrt()
+}
+
+/// The smallest byte that is at least the probability `level`.
+fn stop(level: f32) -> u8 {
+    (level * 255.0).ceil() as u8
+}
+
+/// Clipped to 0 to 1; written so that it is two vector instructions.
+#[inline]
+pub(super) fn unit(x: f32) -> f32 {
+    let x = if x > 0.0 { x } else { 0.0 };
+    if x < 1.0 { x } else { 1.0 }
+}
+
+/// The byte nearest to a number from 0 to 255: adding 2^23 leaves it in the lowest bits.
+#[inline]
+fn byte(x: f32) -> u8 {
+    (x + 8_388_608.0).to_bits() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_rounded() {
+        for i in 0..=25_500 {
+            let x = i as f32 / 100.0;
+            assert!((f32::from(byte(x)) - x).abs() <= 0.500_01, "{x}");
+        }
+        assert_eq!((unit(-1.0), unit(0.25), unit(7.0), unit(f32::NAN)), (0.0, 0.25, 1.0, 0.0));
+    }
+
+    #[test]
+    fn doubt_is_the_entropy() {
+        for p in 0..=255_u8 {
+            let off = doubt(f32::from(p) / 255.0) - crate::decode::uncertainty(p);
+            assert!(off.abs() < 0.01, "{p}: {off}");
+        }
+    }
+
+    #[test]
+    fn only_gaps_with_something_to_paint_are_visited() {
+        let stroke = |level| Stroke { level, half_px: 1.0, strength: 1.0 };
+        let mut recipe = Recipe { strokes: vec![stroke(0.5)], ..Recipe::default() };
+        recipe.finish();
+        assert_eq!(recipe.stops, [128]);
+        assert_eq!([0, 1].map(|passed| recipe.between(passed)), [Kind::Empty, Kind::Empty]);
+        recipe.tint = Tint::Inside { level: 0.5, strength: 0.3 };
+        assert_eq!([0, 1].map(|passed| recipe.between(passed)), [Kind::Empty, Kind::Solid]);
+        recipe.tint = Tint::Doubt { low: 0.25, high: 0.95, strength: 0.3 };
+        recipe.finish();
+        assert_eq!(recipe.stops, [64, 128, 243]);
+        let kinds = [0, 1, 2, 3].map(|passed| recipe.between(passed));
+        assert_eq!(kinds, [Kind::Empty, Kind::Field, Kind::Field, Kind::Empty]);
+    }
+}
