@@ -1,0 +1,173 @@
+//! The configuration as it was written: every key may be missing, and nothing is judged but its type.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::value::duration_text;
+use super::{Config, Framerate, Overlay, Segment, Sink, Source};
+
+/// A configuration file as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    #[serde(default)]
+    pub(super) source: SourceDraft,
+    #[serde(default)]
+    pub(super) segment: SegmentDraft,
+    #[serde(default)]
+    pub(super) overlay: OverlayDraft,
+    #[serde(default)]
+    pub(super) sink: SinkDraft,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceDraft {
+    pub(super) kind: Option<String>,
+    pub(super) path: Option<PathBuf>,
+    pub(super) device: Option<Device>,
+    pub(super) mode: Option<String>,
+    pub(super) size: Option<String>,
+    pub(super) framerate: Option<String>,
+}
+
+/// A device: `/dev/video0`, or a card's number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Device {
+    Number(i64),
+    Path(PathBuf),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SegmentDraft {
+    pub(super) engine: Option<PathBuf>,
+    pub(super) prompt: Option<String>,
+    pub(super) backend: Option<String>,
+    pub(super) precision: Option<String>,
+    pub(super) threads: Option<i64>,
+    pub(super) mode: Option<String>,
+    pub(super) latency_budget: Option<String>,
+    pub(super) max_mask_age: Option<String>,
+    pub(super) roi: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OverlayDraft {
+    pub(super) style: Option<String>,
+    pub(super) threshold: Option<f64>,
+    pub(super) levels: Option<Vec<f64>>,
+    pub(super) opacity: Option<f64>,
+    pub(super) badge: Option<bool>,
+    pub(super) line_px: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SinkDraft {
+    pub(super) kind: Option<String>,
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Draft {
+    /// The draft that `text` is.
+    ///
+    /// # Errors
+    /// When it is no TOML, has a key that does not exist, or a value of another type; line and column are named.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+impl From<&Config> for Draft {
+    fn from(config: &Config) -> Self {
+        Self {
+            source: SourceDraft::from(&config.source),
+            segment: SegmentDraft::from(&config.segment),
+            overlay: OverlayDraft::from(&config.overlay),
+            sink: SinkDraft::from(&config.sink),
+        }
+    }
+}
+
+impl From<&Source> for SourceDraft {
+    fn from(source: &Source) -> Self {
+        let timed = |kind: &str, size: &crate::frame::Size, framerate: &Framerate| Self {
+            kind: Some(kind.to_owned()),
+            size: Some(size.to_string()),
+            framerate: Some(framerate.to_string()),
+            ..Self::default()
+        };
+        match source {
+            Source::File { path } => {
+                Self { kind: Some("file".to_owned()), path: Some(path.clone()), ..Self::default() }
+            }
+            Source::V4l2 { device, size, framerate } => Self {
+                kind: Some("v4l2".to_owned()),
+                device: Some(Device::Path(device.clone())),
+                size: size.map(|size| size.to_string()),
+                framerate: framerate.map(|rate| rate.to_string()),
+                ..Self::default()
+            },
+            Source::Decklink { device, mode } => Self {
+                kind: Some("decklink".to_owned()),
+                device: Some(Device::Number(i64::from(*device))),
+                mode: Some(mode.clone()),
+                ..Self::default()
+            },
+            Source::Test { size, framerate } => timed("test", size, framerate),
+            Source::Demo { path, size, framerate } => {
+                Self { path: path.clone(), ..timed("demo", size, framerate) }
+            }
+        }
+    }
+}
+
+impl From<&Segment> for SegmentDraft {
+    fn from(segment: &Segment) -> Self {
+        Self {
+            engine: Some(segment.engine.clone()),
+            prompt: segment.prompt.clone(),
+            backend: segment.backend.clone(),
+            precision: Some(segment.precision.name().to_owned()),
+            threads: Some(i64::from(segment.threads)),
+            mode: Some(segment.mode.name().to_owned()),
+            latency_budget: Some(duration_text(segment.latency_budget)),
+            max_mask_age: Some(duration_text(segment.max_mask_age)),
+            roi: Some(segment.roi.to_string()),
+        }
+    }
+}
+
+impl From<&Overlay> for OverlayDraft {
+    fn from(overlay: &Overlay) -> Self {
+        let settings = &overlay.settings;
+        // Through text, so that 0.3 stays 0.3 and does not become 0.30000001192092896.
+        let plain = |number: f32| number.to_string().parse().unwrap_or(f64::from(number));
+        Self {
+            style: Some(overlay.style.clone()),
+            threshold: Some(plain(settings.threshold)),
+            levels: Some(settings.levels.iter().copied().map(plain).collect()),
+            opacity: Some(plain(settings.opacity)),
+            badge: Some(settings.badge),
+            line_px: Some(plain(settings.line_px)),
+        }
+    }
+}
+
+impl From<&Sink> for SinkDraft {
+    fn from(sink: &Sink) -> Self {
+        let kind = |kind: &str, path: Option<&Path>| Self {
+            kind: Some(kind.to_owned()),
+            path: path.map(Path::to_path_buf),
+        };
+        match sink {
+            Sink::Window => kind("window", None),
+            Sink::File { path } => kind("file", Some(path)),
+            Sink::None => kind("none", None),
+        }
+    }
+}

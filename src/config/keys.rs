@@ -1,0 +1,103 @@
+//! Every key, once: what `docs/CONFIG.md` shows and `polyp check --keys` prints.
+
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The section it stands in.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The unit of its value, or what kind of text it is.
+    pub unit: &'static str,
+    /// What it may be.
+    pub range: &'static str,
+    /// What it is when the key is missing.
+    pub default: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+macro_rules! keys {
+    ($($section:ident { $($name:ident: $unit:literal, $range:literal, $default:literal, $help:literal;)+ })+) => {
+        /// Every key, in the order of the file.
+        pub const KEYS: &[Key] = &[$($(Key {
+            section: stringify!($section),
+            name: stringify!($name),
+            unit: $unit,
+            range: $range,
+            default: $default,
+            help: $help,
+        },)+)+];
+    };
+}
+
+keys! {
+    source {
+        kind: "name", "`file`, `v4l2`, `decklink`, `test`, `demo`", "none: it must be given",
+            "where the picture comes from; `test` is colour bars, `demo` the animated stills";
+        path: "path", "a video file for `file`, a folder of stills for `demo`", "for `demo`: the tool's own stills",
+            "what is played";
+        device: "path or number", "a device file for `v4l2`, 0 to 15 for `decklink`", "`\"/dev/video0\"`, `0`",
+            "which capture device";
+        mode: "name", "GStreamer's name of a video mode, as `1080p30`, or `auto`", "`\"auto\"`",
+            "the signal that a DeckLink card is to expect; `auto` follows it";
+        size: "px", "`720p`, `1080p`, `2160p` or WIDTHxHEIGHT, sides even, 64 to 8192",
+            "`v4l2`: what the device offers; `test`, `demo`: `\"1080p\"`", "the frame's size";
+        framerate: "frames per second", "1 to 240, as `\"30\"` or `\"30000/1001\"`",
+            "`v4l2`: what the device offers; `test`, `demo`: `\"30\"`", "how many frames come";
+    }
+    segment {
+        engine: "path", "an engine's folder", "none: it must be given", "the network, made ready to run";
+        prompt: "text", "not empty", "what the engine was made for",
+            "what to look for; another prompt than the engine's own needs its text encoder";
+        backend: "name", "a backend's name, as `openvino`", "the element's own choice",
+            "the library that runs the engine; a missing one is refused, never replaced";
+        precision: "name", "`auto`, `f32`, `bf16`", "`\"auto\"`", "the numbers that the network computes with";
+        threads: "threads", "0 to 64", "`0`: left to the backend", "CPU threads that the network may use";
+        mode: "name", "`live`, `locked`", "`\"live\"`",
+            "`live`: the picture never waits, and the newest mask is shown with its age; `locked`: the picture waits for the mask of this very frame";
+        latency_budget: "duration", "`\"1ms\"` to `\"1s\"`", "`\"33ms\"`",
+            "how long the picture waits at most in `locked`; it is declared as latency";
+        max_mask_age: "duration", "`\"0ms\"` to `\"1s\"`", "`\"120ms\"`", "how old a mask may be and still be shown";
+        roi: "px", "`auto`, `whole` or WIDTHxHEIGHT+X+Y", "`\"auto\"`",
+            "the part of the frame that the network sees; `auto` finds the endoscope's picture";
+    }
+    overlay {
+        style: "name", "a style's name (`gst-inspect-1.0 polypoverlay` lists them)", "the first in that list",
+            "how the mask is painted";
+        threshold: "probability", "above 0 and below 1", "`0.5`", "where the mask's edge lies";
+        levels: "probabilities", "at most 8, rising, each above 0 and below 1", "`[0.25, 0.5, 0.75, 0.95]`",
+            "where contours of uncertainty are drawn";
+        opacity: "share", "0 to 1", "`0.3`", "how firmly areas are tinted; lines are always firm";
+        badge: "yes or no", "`true`, `false`", "`true`",
+            "whether the state stands in the corner while all is well; trouble is always shown";
+        line_px: "px at a frame height of 1080", "0.5 to 16", "`2.5`", "width of the main line";
+    }
+    sink {
+        kind: "name", "`window`, `file`, `none`", "none: it must be given", "where the painted picture goes";
+        path: "path", "a file that ends in `.mkv`, for `file`", "none", "what is written; an older file is replaced";
+    }
+}
+
+/// The keys as a table in Markdown.
+pub fn table() -> String {
+    let mut text = String::from("| key | unit | range | default | meaning |\n|---|---|---|---|---|\n");
+    for Key { section, name, unit, range, default, help } in KEYS {
+        text += &format!("| `{section}.{name}` | {unit} | {range} | {default} | {help} |\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_shows_this_very_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIG.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = text.split_once("<!-- keys -->\n").unwrap();
+        let (found, _) = rest.split_once("<!-- /keys -->").unwrap();
+        assert!(found == table(), "docs/CONFIG.md should hold between its markers:\n{}", table());
+    }
+}

@@ -1,0 +1,236 @@
+//! A cart's configuration: where the picture comes from, how it is segmented, how the mask is painted and where
+//! the result goes.
+//!
+//! The file is TOML with one section per stage, in the order of the pipeline. A [`Draft`] is the file as it was
+//! written; [`Draft::check`] turns it into a [`Config`], or says everything that is wrong with it at once.
+//! Nothing past that line validates again. [`KEYS`] lists every key; `docs/CONFIG.md` is made from it.
+//!
+//! Not here: whether files, devices and GStreamer elements exist on this machine (the tool looks), and the
+//! trainer's configuration.
+
+mod check;
+mod draft;
+mod keys;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use check::Broken;
+pub use draft::Draft;
+pub use keys::{KEYS, Key, table};
+pub use value::{Framerate, ValueError, duration_text, parse_duration, parse_size};
+
+use crate::frame::Size;
+use crate::overlay::Settings;
+use crate::roi::Roi;
+
+/// A configuration in which every rule holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where the picture comes from.
+    pub source: Source,
+    /// How it is segmented.
+    pub segment: Segment,
+    /// How the mask is painted.
+    pub overlay: Overlay,
+    /// Where the painted picture goes.
+    pub sink: Sink,
+}
+
+/// Where the picture comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A video file, played at its own speed.
+    File {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A capture device that Linux knows.
+    V4l2 {
+        /// Its device file.
+        device: PathBuf,
+        /// The size to ask it for; without one, what it offers first.
+        size: Option<Size>,
+        /// The frame rate to ask it for; without one, what it offers first.
+        framerate: Option<Framerate>,
+    },
+    /// A Blackmagic DeckLink card.
+    Decklink {
+        /// The card's number, from 0.
+        device: u32,
+        /// The video mode, by GStreamer's name, as `1080p30`; `auto` follows the signal.
+        mode: String,
+    },
+    /// Colour bars: a picture without a polyp in it.
+    Test {
+        /// Frame size in pixels.
+        size: Size,
+        /// Frames per second.
+        framerate: Framerate,
+    },
+    /// The demonstration clip: animated stills.
+    Demo {
+        /// The folder of stills; without one, the tool's own.
+        path: Option<PathBuf>,
+        /// Frame size in pixels.
+        size: Size,
+        /// Frames per second.
+        framerate: Framerate,
+    },
+}
+
+/// How the picture is segmented.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The engine's folder.
+    pub engine: PathBuf,
+    /// What to look for; without one, what the engine was made for.
+    pub prompt: Option<String>,
+    /// The library that runs the engine; without one, the element's own choice.
+    pub backend: Option<String>,
+    /// The numbers it computes with.
+    pub precision: Precision,
+    /// CPU threads it may use; 0 leaves it to the backend.
+    pub threads: u32,
+    /// Whether the picture waits for its mask.
+    pub mode: Mode,
+    /// How long it waits at most, in [`Mode::Locked`].
+    pub latency_budget: Duration,
+    /// How old a mask may be and still be shown.
+    pub max_mask_age: Duration,
+    /// The part of the frame that the network sees.
+    pub roi: Roi,
+}
+
+/// How the mask is painted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlay {
+    /// The style's name: one of [`STYLES`](crate::overlay::STYLES).
+    pub style: String,
+    /// What every style follows.
+    pub settings: Settings,
+}
+
+/// Where the painted picture goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sink {
+    /// A window on this machine's display.
+    Window,
+    /// A Matroska file with H.264 video.
+    File {
+        /// The file; it is written anew.
+        path: PathBuf,
+    },
+    /// Nowhere, at the pace of the clock: for measuring.
+    None,
+}
+
+/// A choice by name in the configuration: every variant with its name.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every choice, the default first.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name in configuration files and properties.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The choice of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|choice| choice.name() == name)
+            }
+        }
+    };
+}
+
+named! {
+    /// Whether the picture waits for its mask.
+    Mode {
+        /// Never: the newest mask is shown with its age.
+        Live = "live",
+        /// Until the latency budget ends; the mask is of this very frame.
+        Locked = "locked",
+    }
+}
+
+named! {
+    /// The numbers that the network computes with.
+    Precision {
+        /// The fastest that the backend trusts on this machine.
+        Auto = "auto",
+        /// 32-bit floats.
+        F32 = "f32",
+        /// 16-bit floats of 8 significant bits.
+        Bf16 = "bf16",
+    }
+}
+
+/// Why a file is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It can not be read.
+    #[error("{path} can not be read: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or has keys that do not exist or are of another type.
+    #[error("{path} is not a configuration: {source}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// Where and what.
+        source: toml::de::Error,
+    },
+    /// Rules are broken.
+    #[error("{path} breaks {}:{}", count(.broken.len()), list(.broken))]
+    Check {
+        /// The file.
+        path: String,
+        /// Every broken rule.
+        broken: Vec<Broken>,
+    },
+}
+
+fn count(rules: usize) -> String {
+    if rules == 1 { "one rule".to_owned() } else { format!("{rules} rules") }
+}
+
+fn list(broken: &[Broken]) -> String {
+    broken.iter().map(|rule| format!("\n  {rule}")).collect()
+}
+
+impl Config {
+    /// Reads and checks the file at `path`. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: unreadable, no configuration, or every broken rule.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = || path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
+        let draft = Draft::parse(&text).map_err(|source| ConfigError::Parse { path: name(), source })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        draft.check(folder).map_err(|broken| ConfigError::Check { path: name(), broken })
+    }
+
+    /// This configuration as a file with every key written out.
+    ///
+    /// # Errors
+    /// When it can not be written as TOML, which a path that is not UTF-8 brings about.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&Draft::from(self))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use super::draft::Draft;
+use super::*;
+
+const LEAST: &str = "[source]\nkind = \"test\"\n[segment]\nengine = \"lite\"\n[sink]\nkind = \"none\"\n";
+
+fn check(text: &str) -> Result<Config, Vec<Broken>> {
+    Draft::parse(text).unwrap().check(Path::new("carts"))
+}
+
+fn broken(text: &str) -> Vec<String> {
+    check(text).unwrap_err().into_iter().map(|rule| rule.key).collect()
+}
+
+#[test]
+fn the_least_configuration_takes_the_documented_defaults() {
+    let config = check(LEAST).unwrap();
+    let Source::Test { size, framerate } = config.source else { panic!("{config:?}") };
+    assert_eq!((size, framerate.to_string().as_str()), (Size::new(1920, 1080), "30"));
+    let segment = &config.segment;
+    assert_eq!(segment.engine, Path::new("carts/lite"));
+    assert_eq!((segment.mode, segment.precision, segment.threads), (Mode::Live, Precision::Auto, 0));
+    assert_eq!(segment.latency_budget, Duration::from_millis(33));
+    assert_eq!(segment.max_mask_age, Duration::from_millis(120));
+    assert_eq!(segment.roi, Roi::Auto);
+    assert_eq!(config.overlay.settings, Settings::default());
+}
+
+#[test]
+fn every_broken_rule_is_reported_at_once() {
+    let found = broken(
+        "[source]\nkind = \"v4l2\"\ndevice = 3\nmode = \"1080p30\"\nframerate = \"fast\"\n\
+         [segment]\nthreads = 99\nmode = \"best\"\nlatency_budget = \"5s\"\nmax_mask_age = \"120\"\nroi = \"left\"\n\
+         [overlay]\nstyle = \"glow\"\nthreshold = 1.5\nlevels = [0.9, 0.1]\nopacity = -0.1\nline_px = 0.0\n\
+         [sink]\nkind = \"window\"\npath = \"out.mkv\"\n",
+    );
+    let expected = [
+        "source.mode",
+        "source.framerate",
+        "source.device",
+        "segment.engine",
+        "segment.threads",
+        "segment.mode",
+        "segment.latency_budget",
+        "segment.max_mask_age",
+        "segment.roi",
+        "overlay.style",
+        "overlay.threshold",
+        "overlay.levels",
+        "overlay.opacity",
+        "overlay.line_px",
+        "sink.path",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_broken_rule_names_key_value_bounds_and_reason() {
+    let text = LEAST.replace("engine", "threads = -1\nengine");
+    let rule = check(&text).unwrap_err().remove(0).to_string();
+    assert!(rule.starts_with("segment.threads = -1: expected 0 to 64, because "), "{rule}");
+}
+
+#[test]
+fn nothing_is_taken_for_granted_in_an_empty_file() {
+    assert_eq!(broken(""), ["source.kind", "segment.engine", "sink.kind"]);
+}
+
+#[test]
+fn keys_of_another_kind_are_refused() {
+    assert_eq!(broken(&LEAST.replace("\"test\"", "\"test\"\npath = \"x\"")), ["source.path"]);
+    assert_eq!(
+        broken(&LEAST.replace("\"test\"", "\"file\"\nsize = \"720p\"")),
+        ["source.size", "source.path"]
+    );
+    assert_eq!(broken(&LEAST.replace("\"none\"", "\"file\"\npath = \"out.mp4\"")), ["sink.path"]);
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_refused_with_their_line() {
+    let misspelt = Draft::parse(&LEAST.replace("engine", "engin")).unwrap_err().to_string();
+    assert!(misspelt.contains("engin") && misspelt.contains("line 4"), "{misspelt}");
+    let typed = Draft::parse(&LEAST.replace("\"lite\"", "7")).unwrap_err().to_string();
+    assert!(typed.contains("line 4"), "{typed}");
+}
+
+fn written(config: &Config) -> Config {
+    let again = Draft::parse(&config.to_toml().unwrap()).unwrap().check(Path::new(""));
+    again.unwrap_or_else(|broken| panic!("{broken:?}"))
+}
+
+#[test]
+fn a_configuration_written_out_is_the_same_configuration() {
+    let sources = [
+        "kind = \"test\"\nsize = \"1280x720\"",
+        "kind = \"file\"\npath = \"a.mkv\"",
+        "kind = \"v4l2\"\nsize = \"720p\"\nframerate = \"60000/1001\"",
+        "kind = \"decklink\"\ndevice = 2\nmode = \"1080i50\"",
+        "kind = \"demo\"\npath = \"stills\"",
+    ];
+    for source in sources {
+        let text = LEAST.replace("kind = \"test\"", source).replace("\"none\"", "\"file\"\npath = \"o.mkv\"");
+        let config = check(&text).unwrap();
+        assert_eq!(written(&config), config);
+    }
+}
+
+/// Section and name of every key that a draft can hold.
+fn keys_of(texts: &[&str]) -> std::collections::BTreeSet<(String, String)> {
+    let mut keys = std::collections::BTreeSet::new();
+    for text in texts {
+        let table: toml::Table = check(text).unwrap().to_toml().unwrap().parse().unwrap();
+        for (section, values) in table {
+            keys.extend(values.as_table().unwrap().keys().map(|name| (section.clone(), name.clone())));
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_key_is_listed() {
+    let full = "[source]\nkind = \"demo\"\npath = \"stills\"\n\
+        [segment]\nengine = \"lite\"\nprompt = \"polyp\"\nbackend = \"ort\"\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
+    let decklink = full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
+    let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
+    assert_eq!(keys_of(&[full, &decklink]), listed);
+}
+
+#[test]
+fn the_committed_configurations_are_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    for name in ["cart.toml", "bench.toml"] {
+        if let Err(error) = Config::read(&folder.join(name)) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::read(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("no/such.toml can not be read"), "{error}");
+}
