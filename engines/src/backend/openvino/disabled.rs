@@ -1,0 +1,21 @@
+//! What stands in for OpenVINO in a program that was built without it: a refusal.
+
+use crate::engine::{Engine, Options};
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+
+/// Refuses.
+///
+/// # Errors
+/// Always [`EngineError::Feature`].
+pub fn available() -> Result<(), EngineError> {
+    Err(EngineError::Feature { backend: "openvino", feature: "openvino" })
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always [`EngineError::Feature`].
+pub fn open(_folder: &EngineFolder, _options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::Feature { backend: "openvino", feature: "openvino" })
+}

@@ -1,0 +1,145 @@
+//! The engine: one session for any batch size, the prompt's tensors kept until it changes.
+
+mod library;
+
+use std::borrow::Cow;
+
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionInputValue};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
+
+use crate::backend::interface::{Bound, IMAGE, LOGITS, Port, check_images, check_logits, check_ports};
+use crate::engine::{Description, Engine, Options, Precision};
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+use crate::manifest::MODEL_FILE;
+use crate::memory::PromptMemory;
+
+pub(super) const BACKEND: &str = "ort";
+
+/// Whether ONNX Runtime's library is there and of a version that can be used.
+///
+/// # Errors
+/// [`EngineError`] saying what is missing.
+pub fn available() -> Result<(), EngineError> {
+    library::load().map(drop)
+}
+
+/// Opens a folder for any batch size.
+///
+/// # Errors
+/// [`EngineError`] when the library is missing, the network's file is not the manifest's, or a precision other
+/// than f32 is asked for.
+pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    if options.precision == Precision::Bf16 {
+        return Err(EngineError::Refused {
+            option: "precision",
+            expected: "f32 or auto with backend ort".to_owned(),
+            found: options.precision.name().to_owned(),
+        });
+    }
+    let (environment, library) = library::load()?;
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let path = folder.path().join(MODEL_FILE);
+    let session = Session::builder(&environment)
+        .and_then(|builder| configure(builder, threads))
+        .map_err(failed("setting options"))?
+        .commit_from_file(&path)
+        .map_err(failed("reading model.onnx"))?;
+    let inputs: Vec<Port> = session.inputs().iter().map(port).collect();
+    let outputs: Vec<Port> = session.outputs().iter().map(port).collect();
+    check_ports(&path, folder.network(), &inputs, &outputs)?;
+    Ok(Box::new(OnnxRuntime {
+        description: Description {
+            backend: BACKEND,
+            library,
+            precision: Precision::F32,
+            threads,
+            model: folder.manifest().name.clone(),
+            side_px: folder.manifest().model.side_px,
+        },
+        session,
+        bound: Bound::new(folder),
+        memory: Vec::new(),
+    }))
+}
+
+fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
+    Ok(builder.with_intra_threads(threads)?.with_inter_threads(1)?)
+}
+
+struct OnnxRuntime {
+    description: Description,
+    session: Session,
+    bound: Bound,
+    /// What is bound, in the session's own form.
+    memory: Vec<(String, Tensor<f32>)>,
+}
+
+impl Engine for OnnxRuntime {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn infer(
+        &mut self,
+        images: &[f32],
+        batch: usize,
+        memory: &PromptMemory,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        let side = self.description.side_px;
+        check_images(images, batch, side)?;
+        let tensors = &mut self.memory;
+        self.bound.rebind(memory, |memory| {
+            *tensors = bind(memory).map_err(failed("binding the prompt"))?;
+            Ok(())
+        })?;
+        let image = TensorRef::from_array_view(([batch, 3, side, side], images))
+            .map_err(failed("filling the input"))?;
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(1 + tensors.len());
+        inputs.push((Cow::Borrowed(IMAGE), image.into()));
+        for (name, tensor) in tensors.iter() {
+            inputs.push((Cow::Borrowed(name.as_str()), tensor.into()));
+        }
+        let outputs = self.session.run(inputs).map_err(failed("running"))?;
+        let missing = || EngineError::Backend {
+            backend: BACKEND,
+            step: "reading the output",
+            message: format!("expected {LOGITS}, found no such output"),
+        };
+        let output = outputs.get(LOGITS).ok_or_else(missing)?;
+        let (_, values) = output.try_extract_tensor::<f32>().map_err(failed("reading the output"))?;
+        logits.clear();
+        logits.extend_from_slice(values);
+        check_logits(BACKEND, logits)
+    }
+}
+
+fn bind(memory: &PromptMemory) -> ort::Result<Vec<(String, Tensor<f32>)>> {
+    let tensor = |(name, array): &(String, crate::weights::Array)| {
+        let mut shape = vec![1];
+        shape.extend_from_slice(&array.shape);
+        Ok((name.clone(), Tensor::from_array((shape, array.values.clone()))?))
+    };
+    memory.tensors.iter().map(tensor).collect()
+}
+
+fn port(outlet: &Outlet) -> Port {
+    let kind = outlet.dtype();
+    let axes = kind.tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
+    Port {
+        name: outlet.name().to_owned(),
+        shape: axes.into_iter().map(|length| usize::try_from(length).ok()).collect(),
+        is_f32: kind.tensor_type() == Some(TensorElementType::Float32),
+    }
+}
+
+/// For `map_err`: the library's words, with what was being done.
+fn failed(step: &'static str) -> impl FnOnce(ort::Error) -> EngineError {
+    move |cause| EngineError::Backend { backend: BACKEND, step, message: cause.to_string() }
+}

@@ -1,0 +1,60 @@
+//! The command line: one file per verb, and the options that several share.
+//!
+//! Verbs write to what they are given, so that a closed pipe is an error like any other. Not here: anything
+//! that a library's user could want.
+
+mod bench;
+mod inspect;
+mod new;
+mod options;
+mod prompt;
+mod score;
+mod verify;
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+/// Engine folders of the polyp network: make, inspect, verify, time and score them.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Inspect(inspect::Inspect),
+    Verify(verify::Verify),
+    Prompt(prompt::Prompt),
+    New(new::New),
+    Bench(bench::Bench),
+    Score(score::Score),
+}
+
+impl Cli {
+    /// Does what was asked and writes the answer to `out`.
+    pub(crate) fn run(self, out: &mut dyn Write) -> anyhow::Result<()> {
+        match self.verb {
+            Verb::Inspect(verb) => verb.run(out),
+            Verb::Verify(verb) => verb.run(out),
+            Verb::Prompt(verb) => verb.run(out),
+            Verb::New(verb) => verb.run(out),
+            Verb::Bench(verb) => verb.run(out),
+            Verb::Score(verb) => verb.run(out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

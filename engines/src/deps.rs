@@ -1,0 +1,121 @@
+//! Where the libraries and text encoders lie that are opened at run time.
+//!
+//! One place for each, looked for in this order: the variable that names it outright; the folder that
+//! `POLYP_DEPS` names; a folder `.deps` beside the program or above it (a checkout's `target/...` finds the
+//! checkout's own). Never the working directory, and never the system's library path: which library ran must
+//! not depend on where somebody stood.
+//!
+//! Not here: fetching them (`make setup`), opening them ([`crate::backend`]).
+
+use std::path::{Path, PathBuf};
+
+use crate::error::EngineError;
+
+/// Something that cargo does not bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependency {
+    /// OpenVINO's C library.
+    OpenVino,
+    /// ONNX Runtime's library.
+    OnnxRuntime,
+    /// The folder of a text encoder: `config.json`, `model.safetensors`, a vocabulary.
+    TextEncoder,
+}
+
+impl Dependency {
+    /// Its name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenVino => "openvino",
+            Self::OnnxRuntime => "onnxruntime",
+            Self::TextEncoder => "text encoder",
+        }
+    }
+
+    /// The variable that names its place outright.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::OpenVino => "POLYP_OPENVINO_LIB",
+            Self::OnnxRuntime => "POLYP_ONNXRUNTIME_LIB",
+            Self::TextEncoder => "POLYP_TEXT_ENCODER",
+        }
+    }
+
+    /// Its place below the folder of dependencies.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::OpenVino => "openvino/lib/libopenvino_c.so",
+            Self::OnnxRuntime => "onnxruntime/libonnxruntime.so",
+            Self::TextEncoder => "minilm",
+        }
+    }
+}
+
+/// The path of `dependency`, which exists.
+///
+/// # Errors
+/// [`EngineError::Missing`] naming every place that was looked at.
+pub fn find(dependency: Dependency) -> Result<PathBuf, EngineError> {
+    let named = std::env::var_os(dependency.variable()).map(PathBuf::from);
+    let folder = std::env::var_os("POLYP_DEPS").map(PathBuf::from);
+    let program = std::env::current_exe().ok();
+    first_of(dependency, candidates(dependency, named, folder, program.as_deref()))
+}
+
+/// The places to look at, in order. A place that was named outright is the only one: falling back to another
+/// library than the one asked for would be silent.
+fn candidates(
+    dependency: Dependency,
+    named: Option<PathBuf>,
+    folder: Option<PathBuf>,
+    program: Option<&Path>,
+) -> Vec<PathBuf> {
+    if let Some(named) = named {
+        return vec![named];
+    }
+    if let Some(folder) = folder {
+        return vec![folder.join(dependency.place())];
+    }
+    let above = program.into_iter().flat_map(|program| program.ancestors().skip(1));
+    above.map(|folder| folder.join(".deps").join(dependency.place())).collect()
+}
+
+fn first_of(dependency: Dependency, places: Vec<PathBuf>) -> Result<PathBuf, EngineError> {
+    let found = places.iter().find(|place| place.exists()).cloned();
+    found.ok_or_else(|| EngineError::Missing {
+        dependency: dependency.name(),
+        variable: dependency.variable(),
+        looked: places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_named_outright_is_the_only_one() {
+        let named = Some(PathBuf::from("/a/lib.so"));
+        let found = candidates(Dependency::OpenVino, named, Some("/deps".into()), Some(Path::new("/b/c")));
+        assert_eq!(found, [PathBuf::from("/a/lib.so")]);
+    }
+
+    #[test]
+    fn a_checkout_is_found_from_its_target_folder() {
+        let program = Path::new("/home/polyp/target/debug/deps/test");
+        let found = candidates(Dependency::OnnxRuntime, None, None, Some(program));
+        assert!(
+            found.contains(&PathBuf::from("/home/polyp/.deps/onnxruntime/libonnxruntime.so")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_do() {
+        let error = first_of(Dependency::OpenVino, vec!["/nowhere/libopenvino_c.so".into()]).unwrap_err();
+        let text = error.to_string();
+        for part in ["/nowhere/libopenvino_c.so", "make setup", "POLYP_OPENVINO_LIB"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What runs frames: the trait, the slice of all that can, and the words of both.
+//!
+//! Not here: any implementation ([`crate::backend`]), and waiting for one ([`crate::worker`]).
+
+use serde::Serialize;
+
+use crate::backend;
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+use crate::memory::PromptMemory;
+
+/// A network on a device, ready for frames.
+///
+/// One thread owns it at a time. Only what waits behind a queue calls it; see [`crate::worker::Worker`].
+pub trait Engine: Send {
+    /// What it is, for people and reports.
+    fn description(&self) -> &Description;
+
+    /// Runs `batch` pictures of `images` against one prompt and writes their logits, in the same order, to
+    /// `logits` (cleared first).
+    ///
+    /// # Shapes
+    /// images `[batch, 3, side, side]` and the memory's `[T, C]` tensors -> logits `[batch, 1, side, side]`.
+    ///
+    /// # Errors
+    /// [`EngineError`] when a length or the memory does not fit, when the library fails, or when a logit is
+    /// not finite. `logits` is then of no use.
+    fn infer(
+        &mut self,
+        images: &[f32],
+        batch: usize,
+        memory: &PromptMemory,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), EngineError>;
+}
+
+/// What an open engine is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// The backend's name in [`BACKENDS`].
+    pub backend: &'static str,
+    /// The library that runs it, with its version.
+    pub library: String,
+    /// The precision in use: never [`Precision::Auto`].
+    pub precision: Precision,
+    /// Threads that work on a frame.
+    pub threads: usize,
+    /// The engine folder's name.
+    pub model: String,
+    /// Rows and columns of the input and of the logits, in pixels.
+    pub side_px: usize,
+}
+
+/// The numbers that a network is computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The fastest that the machine has and the backend can use: bf16 where the CPU multiplies it, else f32.
+    #[default]
+    Auto,
+    /// 32-bit floating point.
+    F32,
+    /// Products in bfloat16, sums in 32 bits. Refused on a CPU that would only emulate it.
+    Bf16,
+}
+
+impl Precision {
+    /// Every precision, in the order in which tools list them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::Bf16];
+
+    /// Its name in options, manifests and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The precision of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
+}
+
+/// How to run an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The numbers to compute in.
+    pub precision: Precision,
+    /// Threads that work on a frame; 0 for as many as the machine has cores.
+    pub threads: usize,
+}
+
+/// Opens an engine folder on a backend.
+pub type Open = fn(&EngineFolder, &Options) -> Result<Box<dyn Engine>, EngineError>;
+
+/// A way to run an engine folder.
+pub struct Backend {
+    /// Its name in options and reports.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub help: &'static str,
+    /// Whether this program and this machine have what it needs.
+    pub available: fn() -> Result<(), EngineError>,
+    /// Opens a folder. Refuses a network file that is not the manifest's, and options that it can not follow.
+    pub open: OpenEngine,
+}
+
+/// Opens an engine folder with options.
+pub type OpenEngine = fn(&EngineFolder, &Options) -> Result<Box<dyn Engine>, EngineError>;
+
+/// Every backend, the default first. Which one runs is said by whoever asks; none stands in for another.
+pub const BACKENDS: &[Backend] = &[
+    Backend {
+        name: "openvino",
+        help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
+        available: backend::openvino::available,
+        open: backend::openvino::open,
+    },
+    Backend {
+        name: "ort",
+        help: "ONNX Runtime on the CPU: f32",
+        available: backend::ort::available,
+        open: backend::ort::open,
+    },
+    Backend {
+        name: "reference",
+        help: "the plain interpreter that the others are checked against: f32, seconds per frame",
+        available: backend::reference::available,
+        open: backend::reference::open,
+    },
+];
+
+impl Backend {
+    /// The backend of that name.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] listing the names there are.
+    pub fn named(name: &str) -> Result<&'static Self, EngineError> {
+        BACKENDS.iter().find(|backend| backend.name == name).ok_or_else(|| EngineError::Refused {
+            option: "backend",
+            expected: BACKENDS.iter().map(|backend| backend.name).collect::<Vec<_>>().join(" or "),
+            found: name.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_backend_is_refused_with_the_known_ones() {
+        let error = Backend::named("tensorrt").err().unwrap().to_string();
+        assert_eq!(error, "backend: expected openvino or ort or reference, found tensorrt");
+    }
+
+    #[test]
+    fn names_and_precisions_are_one_to_one() {
+        for precision in Precision::ALL {
+            assert_eq!(Precision::from_name(precision.name()), Some(precision));
+        }
+        assert_eq!(Precision::from_name("f16"), None);
+    }
+}

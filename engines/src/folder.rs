@@ -1,0 +1,168 @@
+//! An engine folder: `manifest.json`, `model.onnx`, `prompt.safetensors`, `memory.safetensors`. Opening one
+//! verifies every file.
+//!
+//! Not here: the manifest's fields ([`crate::manifest`]), running the network ([`crate::backend`]).
+
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use polyp::model::Network;
+use sha2::{Digest, Sha256};
+
+use crate::error::EngineError;
+use crate::manifest::{MANIFEST_FILE, MEMORY_FILE, MODEL_FILE, Manifest, PROMPT_FILE};
+use crate::memory::PromptMemory;
+use crate::onnx;
+use crate::prompt::{TextEncoder, remember};
+use crate::weights::Weights;
+
+pub use write::{NewFolder, write_folder, write_random};
+
+/// An engine folder whose every file was found to be the one that its manifest was written for.
+#[derive(Clone, Debug)]
+pub struct EngineFolder {
+    path: PathBuf,
+    manifest: Manifest,
+    network: Network,
+}
+
+impl EngineFolder {
+    /// Opens a folder: reads its manifest, and every other file once, to compare its sha256.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] for a file that is missing, [`EngineError::Format`] and [`EngineError::Field`] for
+    /// a manifest that is not one, [`EngineError::Hash`] for a file that was changed.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        let manifest = Manifest::read(&path.join(MANIFEST_FILE))?;
+        let network = Network::new(&manifest.model)?;
+        for (name, expected) in &manifest.files {
+            let file = path.join(name);
+            let found = sha256_of(&file)?;
+            if found != *expected {
+                return Err(EngineError::Hash { path: file, expected: expected.clone(), found });
+            }
+        }
+        Ok(Self { path: path.to_owned(), manifest, network })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Its network's description.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The sha256 of its prompt side: what a prompt memory must have been made with.
+    pub fn prompt_sha256(&self) -> &str {
+        self.manifest.files.get(PROMPT_FILE).map_or("", String::as_str)
+    }
+
+    /// The memory of the manifest's prompt.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the file is not a memory, or is one of another prompt side or network.
+    pub fn memory(&self) -> Result<PromptMemory, EngineError> {
+        let path = self.path.join(MEMORY_FILE);
+        let memory = PromptMemory::read(&path)?;
+        let differs = |field: &str, expected: &str, found: &str| {
+            Err(EngineError::Field {
+                path: path.clone(),
+                field: field.to_owned(),
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        if memory.engine_sha256 != self.prompt_sha256() {
+            return differs("engine_sha256", self.prompt_sha256(), &memory.engine_sha256);
+        }
+        if memory.prompt != self.manifest.prompt.text {
+            return differs("prompt", &self.manifest.prompt.text, &memory.prompt);
+        }
+        memory.check(&self.network)?;
+        Ok(memory)
+    }
+
+    /// Makes the memory of another prompt.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] when `encoder` is not the text encoder that the prompt side was trained with,
+    /// and what encoding it may say.
+    pub fn remember(&self, encoder: &TextEncoder, prompt: &str) -> Result<PromptMemory, EngineError> {
+        self.check_encoder(encoder)?;
+        remember(&self.network, &self.prompt_weights()?, encoder, prompt)
+    }
+
+    /// Refuses a text encoder other than the one that the prompt side was trained with.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] naming both.
+    pub fn check_encoder(&self, encoder: &TextEncoder) -> Result<(), EngineError> {
+        let wanted = &self.manifest.prompt;
+        if wanted.text_encoder_sha256.is_empty() || wanted.text_encoder_sha256 == encoder.sha256() {
+            return Ok(());
+        }
+        Err(EngineError::Refused {
+            option: "text encoder",
+            expected: format!("{} with sha256 {}", wanted.text_encoder, wanted.text_encoder_sha256),
+            found: format!("one with sha256 {}", encoder.sha256()),
+        })
+    }
+
+    /// The frame graph's weights, as they stand in `model.onnx`.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the file is no ONNX graph.
+    pub fn frame_weights(&self) -> Result<Weights, EngineError> {
+        onnx::read_weights(&self.path.join(MODEL_FILE))
+    }
+
+    /// The prompt side's weights.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the file is no safetensors file or lacks a weight.
+    pub fn prompt_weights(&self) -> Result<Weights, EngineError> {
+        let weights = Weights::read_safetensors(&self.path.join(PROMPT_FILE))?;
+        Ok(weights.only(&self.network.prompt_params())?)
+    }
+
+    /// All weights: the frame graph's and the prompt side's. Parameters that the frame graph does not use are
+    /// not in a folder.
+    ///
+    /// # Errors
+    /// As [`Self::frame_weights`] and [`Self::prompt_weights`].
+    pub fn weights(&self) -> Result<Weights, EngineError> {
+        let mut all = self.frame_weights()?;
+        for (name, array) in self.prompt_weights()?.iter() {
+            all.insert(name, array.clone());
+        }
+        Ok(all)
+    }
+}
+
+/// A file's sha256 in hexadecimal.
+pub(crate) fn sha256_of(path: &Path) -> Result<String, EngineError> {
+    let mut file = File::open(path).map_err(EngineError::file("open", path))?;
+    let mut hash = Sha256::new();
+    let mut part = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut part).map_err(EngineError::file("read", path))?;
+        match part.get(..length) {
+            Some(read) if length > 0 => hash.update(read),
+            _ => break,
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,197 @@
+//! What an engine folder says of itself: `manifest.json`, read and checked.
+//!
+//! Not here: the other files, and whether they are the ones that the manifest was written for
+//! ([`crate::folder`]).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use polyp::input::{InputSpec, Normalisation};
+use polyp::model::ModelSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+
+/// The manifest's file name.
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// The frame graph's file name.
+pub const MODEL_FILE: &str = "model.onnx";
+/// The file name of the prompt side's weights.
+pub const PROMPT_FILE: &str = "prompt.safetensors";
+/// The file name of the cached memory of the manifest's prompt.
+pub const MEMORY_FILE: &str = "memory.safetensors";
+/// The files of a folder besides the manifest.
+pub const FILES: [&str; 3] = [MODEL_FILE, PROMPT_FILE, MEMORY_FILE];
+/// The format that this program reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// An engine folder's description of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// What the engine is called.
+    pub name: String,
+    /// The network's sizes.
+    pub model: ModelSpec,
+    /// What the network wants to see.
+    pub input: InputSpec,
+    /// Logits are divided by it before they become probabilities; without unit, above 0.
+    pub temperature: f32,
+    /// The prompt whose memory is in the folder.
+    pub prompt: PromptInfo,
+    /// How the weights came about: `trained`, `random`, or words of your own.
+    pub weights: String,
+    /// What it was trained and judged on.
+    pub data: Vec<DataSource>,
+    /// How good it was found to be.
+    pub metrics: Vec<Metric>,
+    /// File name -> sha256 in hexadecimal, of every file but the manifest.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The prompt whose memory is in the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptInfo {
+    /// The prompt.
+    pub text: String,
+    /// The name of the text encoder that the prompt side was trained with.
+    pub text_encoder: String,
+    /// Its weights' sha256 in hexadecimal; empty when any encoder of the right width will do (random weights).
+    pub text_encoder_sha256: String,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// On which data set.
+    pub data_set: String,
+    /// On which of its splits.
+    pub split: String,
+    /// With which prompt.
+    pub prompt: String,
+    /// At which resolution masks were compared: `own` for the pictures' own, else `WIDTHxHEIGHT`.
+    pub resolution: String,
+    /// What was measured: `dice`, `iou`, `ece_image`, `ece_box`, ...
+    pub measure: String,
+    /// What one sample of it is: `image` for a mean over pictures, `pooled` for all pixels together, ...
+    pub per: String,
+    /// The figure, without unit.
+    pub value: f64,
+    /// Pictures.
+    pub count: usize,
+}
+
+/// One split of one data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// The data set.
+    pub name: String,
+    /// Which part of it, and what for.
+    pub split: String,
+    /// Pictures.
+    pub count: usize,
+    /// Under which terms it may be used.
+    pub licence: String,
+    /// Where it is from.
+    pub source: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`EngineError`] naming the file and the field that is unknown, missing or wrong.
+    pub fn read(path: &Path) -> Result<Self, EngineError> {
+        let text = std::fs::read_to_string(path).map_err(EngineError::file("read", path))?;
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|cause| EngineError::format(path, "a manifest", cause.to_string()))?;
+        manifest.check(path)?;
+        Ok(manifest)
+    }
+
+    /// Its text, as it is written to the folder.
+    ///
+    /// # Errors
+    /// [`EngineError::Format`] when a number has no JSON form.
+    pub fn to_json(&self, path: &Path) -> Result<String, EngineError> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|cause| EngineError::format(path, "a manifest", cause.to_string()))?;
+        Ok(text + "\n")
+    }
+
+    /// Refuses what no folder can be. `path` is the manifest's, for the message.
+    ///
+    /// # Errors
+    /// [`EngineError::Field`] for the first field that is wrong.
+    pub fn check(&self, path: &Path) -> Result<(), EngineError> {
+        let wrong = |field: &str, expected: String, found: String| {
+            Err(EngineError::Field { path: path.to_owned(), field: field.to_owned(), expected, found })
+        };
+        if self.format_version != FORMAT_VERSION {
+            return wrong("format_version", FORMAT_VERSION.to_string(), self.format_version.to_string());
+        }
+        if self.name.trim().is_empty() {
+            return wrong("name", "a name".to_owned(), "nothing".to_owned());
+        }
+        if let Err(cause) = self.model.check() {
+            return wrong("model", "sizes that a network fits".to_owned(), cause.to_string());
+        }
+        let side = self.model.side_px;
+        if self.input.side_px as usize != side {
+            return wrong("input.side_px", format!("the model's {side}"), self.input.side_px.to_string());
+        }
+        if let Normalisation::Fixed { mean, std } = self.input.normalisation {
+            if mean.iter().any(|m| !m.is_finite()) {
+                return wrong("input.normalisation.mean", "finite numbers".to_owned(), format!("{mean:?}"));
+            }
+            if std.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
+                let expected = "finite numbers above 0".to_owned();
+                return wrong("input.normalisation.std", expected, format!("{std:?}"));
+            }
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            let expected = "a finite number above 0".to_owned();
+            return wrong("temperature", expected, self.temperature.to_string());
+        }
+        if self.prompt.text.trim().is_empty() {
+            return wrong("prompt.text", "a prompt".to_owned(), "nothing".to_owned());
+        }
+        for (index, metric) in self.metrics.iter().enumerate() {
+            if !metric.value.is_finite() {
+                let field = format!("metrics[{index}].value");
+                return wrong(&field, "a finite number".to_owned(), metric.value.to_string());
+            }
+        }
+        self.check_files(path)
+    }
+
+    fn check_files(&self, path: &Path) -> Result<(), EngineError> {
+        let wrong = |field: String, expected: &str, found: &str| {
+            Err(EngineError::Field {
+                path: path.to_owned(),
+                field,
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        for name in FILES {
+            if !self.files.contains_key(name) {
+                return wrong(format!("files.{name}"), "a sha256", "nothing");
+            }
+        }
+        for (name, hash) in &self.files {
+            if !FILES.contains(&name.as_str()) {
+                return wrong("files".to_owned(), &FILES.join(", "), name);
+            }
+            if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                return wrong(format!("files.{name}"), "a sha256 (64 hexadecimal digits)", hash);
+            }
+        }
+        Ok(())
+    }
+}

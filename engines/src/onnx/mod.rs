@@ -1,0 +1,22 @@
+//! The one file that fast backends read: an ONNX graph with its weights inside.
+//!
+//! [`GraphWriter`] is an interpreter of the network's description that writes down what it is asked to do. It
+//! folds and fuses nothing: layer normalisation and GELU stay single operations, an attention stays two
+//! products and a softmax, a parameter keeps its shape and its dotted path as its name. Optimising is what
+//! run times are good at, and a plain graph is one that a person can read in a viewer.
+//!
+//! It implements `FrameOps` only. A selective scan in the frame graph does not compile.
+//!
+//! Source: the ONNX format, IR version 9, operator set 20 (<https://onnx.ai/onnx/intro/>).
+//!
+//! Not here: running a graph ([`crate::backend`]), and quantised graphs.
+
+mod export;
+mod graph;
+mod ops;
+mod proto;
+mod read;
+
+pub use export::export;
+pub use ops::{GraphWriter, Value};
+pub use read::read_weights;

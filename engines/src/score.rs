@@ -1,0 +1,100 @@
+//! How good an engine's masks are, on pictures with their truth, compared at the picture's own size.
+//!
+//! [`Scorer`] is the part that everybody shares: the same preprocessing, decoding and comparison for a backend's
+//! logits and for those of a network that is still being trained. [`pairs`] and [`score`] are the tool's way:
+//! two folders, one engine, the pictures read and judged on threads of their own.
+//!
+//! Not here: what Dice and the calibration error are ([`polyp::metric`]).
+
+mod pairs;
+mod pipeline;
+
+use std::time::Duration;
+
+use polyp::decode::Decoder;
+use polyp::frame::{Colorimetry, FrameView, PixelFormat, Plane, Rect, Size};
+use polyp::input::{InputSpec, Placement};
+use polyp::metric::{Score, Summary, to_picture};
+use polyp::preprocess::Preprocessor;
+
+use crate::error::EngineError;
+
+pub use pairs::{Pair, Picture, pairs};
+pub use pipeline::score;
+
+/// Turns a picture into the network's input.
+#[derive(Debug)]
+pub struct Prepare {
+    preprocessor: Preprocessor,
+}
+
+impl Prepare {
+    /// For the inputs of `spec`.
+    pub fn new(spec: InputSpec) -> Self {
+        Self { preprocessor: Preprocessor::new(spec) }
+    }
+
+    /// Writes the input `[3, side, side]` of a picture of `size`, whose samples `rgb` are interleaved red, green
+    /// and blue, to `image`. Gives back where it lies in the picture.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] when the samples are not as many as the size says or the size is out of bounds.
+    pub fn run(&mut self, rgb: &[u8], size: Size, image: &mut Vec<f32>) -> Result<Placement, EngineError> {
+        let wrong = |found: String| EngineError::Input {
+            what: "picture".to_owned(),
+            expected: format!("{size} with 3 samples a pixel"),
+            found,
+        };
+        let plane = Plane { bytes: rgb, stride: 3 * size.width as usize };
+        let frame = FrameView::new(PixelFormat::Rgb, size, Colorimetry::RGB, &[plane])
+            .map_err(|cause| wrong(cause.to_string()))?;
+        let side = self.preprocessor.spec().side_px as usize;
+        image.resize(3 * side * side, 0.0);
+        self.preprocessor.run(&frame, Rect::whole(size), image).map_err(|cause| wrong(cause.to_string()))
+    }
+}
+
+/// A running score of logits.
+#[derive(Debug)]
+pub struct Scorer {
+    decoder: Decoder,
+    score: Score,
+    recycle: Option<Vec<u8>>,
+}
+
+impl Scorer {
+    /// A score of no pictures, for logits that are calibrated by dividing them by `temperature`.
+    ///
+    /// # Errors
+    /// [`EngineError::Decode`] unless the temperature is finite and above 0.
+    pub fn new(temperature: f32) -> Result<Self, EngineError> {
+        Ok(Self { decoder: Decoder::new(temperature)?, score: Score::new(), recycle: None })
+    }
+
+    /// Adds one picture of `size`: its logits, `[side, side]`, where they lie in it, and its truth, row by row.
+    ///
+    /// # Errors
+    /// [`EngineError::Decode`] for logits that are too few or not finite, [`EngineError::Input`] for a truth
+    /// that is not as long as the size says.
+    pub fn add(
+        &mut self,
+        logits: &[f32],
+        placement: Placement,
+        truth: &[bool],
+        size: Size,
+    ) -> Result<(), EngineError> {
+        let segmentation = self.decoder.decode(logits, placement, Duration::ZERO, 0, self.recycle.take())?;
+        let probability = to_picture(&segmentation, size);
+        self.recycle = Some(segmentation.probability);
+        self.score.add(&probability, truth, size).map_err(|cause| EngineError::Input {
+            what: "truth".to_owned(),
+            expected: format!("a mask of {size}"),
+            found: cause.to_string(),
+        })
+    }
+
+    /// What the pictures so far come to.
+    pub fn finish(&self) -> Summary {
+        self.score.finish()
+    }
+}
