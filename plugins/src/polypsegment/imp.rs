@@ -1,0 +1,227 @@
+//! The shell of `polypsegment`: GStreamer in, session and judge out ([`super::control`], [`super::pass`]).
+//!
+//! `BaseTransform::transform_ip` is not used: it has a copy of the picture ready for every buffer that somebody
+//! else holds too, and only a meta is attached here.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use gst::glib;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::BaseTransformMode;
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
+use gst_base::subclass::prelude::*;
+use polyp_engine::error::EngineError;
+use polyp_engine::memory::PromptMemory;
+
+use super::open::{Opened, Remember};
+use super::properties::PROPERTIES;
+use super::segment::{Cause, Stream};
+use super::settings::{Draft, Settings};
+use super::stats::{Runs, Stats};
+use crate::alarm::Alarm;
+use crate::lock::lock;
+use crate::picture::{self, Picture};
+use crate::property;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(super::NAME, gst::DebugColorFlags::empty(), Some("Asks the polyp network"))
+});
+
+pub(super) type Factory = Arc<dyn Fn() -> Result<Opened, EngineError> + Send + Sync>;
+
+/// What is in force between start and stop.
+pub(super) struct Running {
+    pub(super) settings: Arc<Settings>,
+    pub(super) remember: Option<Remember>,
+    pub(super) runs: Runs,
+}
+
+/// The element's implementation.
+#[derive(Default)]
+pub struct PolypSegment {
+    pub(super) draft: Mutex<Draft>,
+    pub(super) factory: Mutex<Option<Factory>>,
+    pub(super) running: Mutex<Option<Running>>,
+    /// Taken out by the streaming thread while it works.
+    pub(super) stream: Mutex<Option<Box<Stream>>>,
+    pub(super) alarm: Mutex<Alarm<Cause>>,
+    pub(super) stats: Mutex<Stats>,
+    /// A prompt that is ready for the next frame.
+    pub(super) memory: Mutex<Option<Arc<PromptMemory>>>,
+    /// Counts prompts and starts: a memory made for an older one comes too late.
+    pub(super) prompts: AtomicU64,
+    /// Counts flushes.
+    pub(super) flushes: AtomicU64,
+    /// Whether a wait is to end now.
+    pub(super) interrupted: AtomicBool,
+    /// Frames up to this running time, in nanoseconds, come too late to the sink.
+    pub(super) late_until: AtomicU64,
+}
+
+impl PolypSegment {
+    /// Ends waits, now or from now on.
+    fn interrupt(&self, interrupted: bool) {
+        self.interrupted.store(interrupted, Ordering::SeqCst);
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for PolypSegment {
+    const NAME: &'static str = "PolypSegment";
+    type Type = super::PolypSegment;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for PolypSegment {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| property::specs(PROPERTIES));
+        &SPECS
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, _spec: &glib::ParamSpec) {
+        property::set(PROPERTIES, self, id, value);
+    }
+
+    fn property(&self, id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        property::get(PROPERTIES, self, id, spec)
+    }
+}
+
+impl GstObjectImpl for PolypSegment {}
+
+impl ElementImpl for PolypSegment {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Polyp segmentation",
+                "Filter/Analyzer/Video",
+                "Asks a vision-language network where polyps are and attaches its masks to the buffers, whose \
+                 pixels it never changes. The picture never stops: when the network is late or fails, buffers \
+                 go on without a mask and a warning is posted. Put polypoverlay behind it to see the masks",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| picture::pad_templates().unwrap_or_default());
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        change: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if change == gst::StateChange::PausedToReady {
+            self.interrupt(true);
+        }
+        self.parent_change_state(change)
+    }
+}
+
+impl BaseTransformImpl for PolypSegment {
+    const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let opened = catch_unwind(AssertUnwindSafe(|| self.open()));
+        let opened =
+            opened.unwrap_or_else(|_panic| Err("the engine panicked while it was opened".to_owned()));
+        let (stream, running) =
+            opened.map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
+        *lock(&self.memory) = None;
+        *lock(&self.alarm) = Alarm::default();
+        *lock(&self.stats) = Stats::default();
+        self.late_until.store(0, Ordering::SeqCst);
+        self.interrupt(false);
+        let flushes = self.flushes.load(Ordering::SeqCst);
+        *lock(&self.stream) = Some(Box::new(Stream { flushes, ..stream }));
+        *lock(&self.running) = Some(running);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.prompts.fetch_add(1, Ordering::SeqCst);
+        *lock(&self.running) = None;
+        *lock(&self.memory) = None;
+        let stream = lock(&self.stream).take();
+        // The worker's end is waited for, with a limit of its own; no lock is held.
+        drop(stream);
+        Ok(())
+    }
+
+    fn set_caps(&self, caps: &gst::Caps, _out: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let picture = Picture::from_caps(caps).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
+            gst::loggable_error!(CAT, "{error}")
+        })?;
+        gst::debug!(CAT, imp = self, "{picture:?}");
+        if let Some(stream) = lock(&self.stream).as_mut() {
+            stream.new_picture(picture);
+        }
+        Ok(())
+    }
+
+    /// Strides, buffer pools and memory are agreed between the neighbours: this element takes them as they are.
+    fn propose_allocation(
+        &self,
+        _decide: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(None, query)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if !BaseTransformImplExt::parent_query(self, direction, query) {
+            return false;
+        }
+        if let (gst::PadDirection::Src, gst::QueryViewMut::Latency(latency)) = (direction, query.view_mut()) {
+            let (live, min, max) = latency.result();
+            let own = self.draft().check().map(|settings| settings.latency()).unwrap_or_default();
+            let own = gst::ClockTime::try_from(own).unwrap_or(gst::ClockTime::ZERO);
+            latency.set(live, min + own, max.map(|max| max + own));
+        }
+        true
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.type_() {
+            gst::EventType::FlushStart => self.interrupt(true),
+            gst::EventType::FlushStop => {
+                self.flushes.fetch_add(1, Ordering::SeqCst);
+                self.late_until.store(0, Ordering::SeqCst);
+                self.interrupt(false);
+            }
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
+    /// QoS goes upstream past the base class, which would drop late pictures: here they only skip the network.
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            let (_, _, late_by, time) = qos.get();
+            let until =
+                time.filter(|_| late_by > 0).map_or(0, |time| time.nseconds().saturating_add_signed(late_by));
+            self.late_until.store(until, Ordering::Relaxed);
+            return self.obj().sink_pad().push_event(event);
+        }
+        self.parent_src_event(event)
+    }
+
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        Ok(match self.take_queued_buffer() {
+            None => GenerateOutputSuccess::NoOutput,
+            Some(mut buffer) => {
+                self.pass(&mut buffer);
+                GenerateOutputSuccess::Buffer(buffer)
+            }
+        })
+    }
+}

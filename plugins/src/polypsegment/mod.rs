@@ -1,0 +1,70 @@
+//! `polypsegment`: asks the network about every frame and hangs what it said on the buffer.
+//!
+//! ```text
+//! gst-launch-1.0 videotestsrc num-buffers=30 ! video/x-raw,format=I420,width=640,height=480 ! polypsegment engine=ENGINE mode=locked latency-budget=500000000 ! polypoverlay ! videoconvert ! autovideosink
+//! ```
+//!
+//! Pixels are read where they lie and never changed; a [`crate::meta::FrameMeta`] is attached to every buffer.
+//! In `mode=live` the picture never waits: a frame is given to the network whenever it is idle, and every buffer
+//! carries the newest mask that is young enough. In `mode=locked` the picture waits for its own mask until
+//! `latency-budget` after it came, and that wait is reported as the element's latency.
+//!
+//! Whatever the network does while playing (fails, hangs, answers with what is not a number, panics), every
+//! picture goes on: without a mask, with a badge that says so, and with one WARNING on the bus per cause until an
+//! INFO says that it is over. What is wrong before that (a folder, a hash, a library, a name) is an ERROR and
+//! the element does not go to PAUSED.
+//!
+//! Buffers without a timestamp are given the time of the last frame and one frame's duration more; masks age by
+//! that. Interlaced video is refused: put `deinterlace` before the element.
+//!
+//! Not here: painting ([`crate::polypoverlay`]), the network on a device (`polyp-engine`).
+
+mod control;
+mod imp;
+mod judge;
+mod open;
+mod pass;
+pub(crate) mod properties;
+mod segment;
+mod session;
+mod settings;
+mod stats;
+
+use std::sync::Arc;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use polyp_engine::error::EngineError;
+
+pub use open::{OpenEngine, Opened, Remember};
+pub use settings::Mode;
+
+glib::wrapper! {
+    /// The element.
+    pub struct PolypSegment(ObjectSubclass<imp::PolypSegment>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// The element's name in pipelines.
+pub const NAME: &str = "polypsegment";
+
+/// Registers the element.
+///
+/// # Errors
+/// When GStreamer refuses.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), NAME, gst::Rank::NONE, PolypSegment::static_type())
+}
+
+impl PolypSegment {
+    /// From the next start on, `factory` makes the engine and the properties `engine`, `backend`, `precision` and
+    /// `threads` are not looked at. For tests: engines that hang, fail or lie.
+    #[doc(hidden)]
+    pub fn set_engine_factory(
+        &self,
+        factory: impl Fn() -> Result<Opened, EngineError> + Send + Sync + 'static,
+    ) {
+        self.imp().set_factory(Arc::new(factory));
+    }
+}

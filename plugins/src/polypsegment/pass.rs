@@ -1,0 +1,112 @@
+//! A buffer's way through the element.
+//!
+//! The flow can not fail here: a buffer goes in and comes out, whatever happened to it. What the streaming thread
+//! needs is taken out of its lock while it works, so no lock is held across inference, and a property can always
+//! be read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use polyp::overlay::Badge;
+
+use super::imp::{CAT, PolypSegment};
+use super::segment::{Cause, Frame, Outcome, Stream};
+use crate::lock::lock;
+use crate::meta::{self, FrameMeta, Trace};
+use crate::picture::Picture;
+
+impl PolypSegment {
+    /// Segments `buffer` and hangs on it what came of that. Whatever goes wrong, the buffer goes on.
+    pub(super) fn pass(&self, buffer: &mut gst::Buffer) {
+        let mut trace = Trace::begin();
+        let settings = lock(&self.running).as_ref().map(|running| Arc::clone(&running.settings));
+        let Some(settings) = settings else { return };
+        let taken = lock(&self.stream).take();
+        let Some(mut stream) = taken else { return };
+        self.catch_up(&mut stream);
+        let size = stream.picture.as_ref().map(Picture::size);
+        let time = self.time(&mut stream, buffer);
+        let sequence = stream.sequence;
+        stream.sequence += 1;
+        let late = time.as_nanos() <= u128::from(self.late_until.load(Ordering::Relaxed));
+        let wanted = || !self.interrupted.load(Ordering::Relaxed);
+        let frame = Frame { buffer, sequence, time, late, wanted: &wanted };
+        let outcome = catch_unwind(AssertUnwindSafe(|| stream.segment(&frame, &settings, &mut trace)));
+        let outcome = outcome.unwrap_or_else(|_panic| {
+            Outcome::fault(
+                Cause::Panic,
+                "the element panicked; the picture goes on without a mask".to_owned(),
+            )
+        });
+        trace.engine = outcome.timing;
+        trace.total = trace.arrived.elapsed();
+        self.count(&mut stream, &outcome.badge, &trace, late && settings.enabled);
+        *lock(&self.stream) = Some(stream);
+        self.report(&outcome, time);
+        let Outcome { segmentation, badge, .. } = outcome;
+        let Some(size) = size else { return };
+        let frame = FrameMeta { segmentation, badge, size, sequence, time, trace };
+        if let Err(error) = meta::attach(buffer.make_mut(), frame) {
+            gst::error!(CAT, imp = self, "{error}");
+        }
+    }
+
+    fn count(&self, stream: &mut Stream, badge: &Badge, trace: &Trace, skipped: bool) {
+        let mut stats = lock(&self.stats);
+        stats.frame(badge, trace);
+        if skipped {
+            stats.skip();
+        }
+        if let Some(session) = &mut stream.session {
+            session.take_timings().for_each(|timing| stats.answer(&timing));
+        }
+    }
+
+    /// Heeds what happened between the frames: flushes, and a prompt that is ready.
+    fn catch_up(&self, stream: &mut Stream) {
+        let flushes = self.flushes.load(Ordering::SeqCst);
+        if stream.flushes != flushes {
+            stream.flushes = flushes;
+            stream.timeline.reset();
+            stream.forget();
+        }
+        let Some(memory) = lock(&self.memory).take() else { return };
+        if let Some(session) = &mut stream.session {
+            if let Some(running) = lock(&self.running).as_mut() {
+                running.runs.prompt.clone_from(&memory.prompt);
+            }
+            gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
+            session.set_memory(memory);
+        }
+    }
+
+    fn time(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> Duration {
+        let segment = self.obj().segment();
+        let running = segment.downcast_ref::<gst::ClockTime>().zip(buffer.pts());
+        let running = running.and_then(|(segment, pts)| segment.to_running_time(pts)).map(Duration::from);
+        let by_rate = || stream.picture.as_ref().and_then(Picture::frame_duration);
+        let duration = buffer.duration().map(Duration::from).or_else(by_rate);
+        stream.timeline.time(running, duration)
+    }
+
+    /// Says troubles, and their end, once.
+    fn report(&self, outcome: &Outcome, time: Duration) {
+        if let Some((cause, sentence)) = &outcome.trouble {
+            gst::debug!(CAT, imp = self, "{cause:?}: {sentence}");
+            if lock(&self.alarm).trouble(cause) {
+                let sentence = format!("{sentence}; the picture goes on without a mask");
+                gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{sentence}"));
+            }
+        } else if matches!(outcome.badge, Badge::Live | Badge::Held { .. }) {
+            let over = lock(&self.alarm).well(time);
+            if !over.is_empty() {
+                let names = over.into_iter().map(Cause::name).collect::<Vec<_>>().join(" and ");
+                gst::element_imp_info!(self, gst::LibraryError::Failed, ("masks again, after {names}"));
+            }
+        }
+    }
+}

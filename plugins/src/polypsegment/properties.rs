@@ -1,0 +1,152 @@
+//! The properties of `polypsegment`.
+
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use polyp_engine::engine::{BACKENDS, Precision};
+
+use super::imp::PolypSegment;
+use super::settings::{Draft, LATENCY_BUDGET, Mode};
+use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, nanoseconds, stats_spec};
+use crate::property::{Property, choices, text};
+
+/// The longest wait that can be asked for: a second behind life is no longer live.
+const LONGEST_BUDGET: Duration = Duration::from_secs(1);
+
+/// Every property, with its words.
+pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("engine")
+                .nick("Engine folder")
+                .blurb("The folder of the engine: manifest.json, model.onnx, prompt.safetensors, memory.safetensors. Every file is verified when the element goes to PAUSED. Without a default: nothing is guessed")
+                .default_value(Some(Draft::default().engine.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().engine.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.engine = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("prompt")
+                .nick("Prompt")
+                .blurb("What is looked for, in words. Empty is the engine's own prompt, which needs no text encoder. While PLAYING, a new prompt is prepared beside the stream and taken up between two frames; masks of the old one are dropped then")
+                .default_value(Some(Draft::default().prompt.as_str()))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().prompt.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.prompt = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("text-encoder")
+                .nick("Text encoder folder")
+                .blurb("The folder of the text encoder (config.json, model.safetensors, tokenizer.json or vocab.txt) for prompts that are not the engine's own. Empty is the one that POLYP_TEXT_ENCODER names or the set-up fetched")
+                .default_value(Some(Draft::default().text_encoder.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().text_encoder.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.text_encoder = text(value))),
+    },
+    Property {
+        spec: || {
+            let words = choices(BACKENDS.iter().map(|backend| (backend.name, backend.help)));
+            glib::ParamSpecString::builder("backend")
+                .nick("Backend")
+                .blurb(&format!("What runs the network: {words}. None stands in for another that is missing"))
+                .default_value(Some(Draft::default().backend.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().backend.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.backend = text(value))),
+    },
+    Property {
+        spec: || {
+            let names = Precision::ALL.map(Precision::name).join(", ");
+            glib::ParamSpecString::builder("precision")
+                .nick("Precision")
+                .blurb(&format!("The numbers that the network is computed in, one of: {names}. auto is the fastest that machine and backend have, and stats says which that is"))
+                .default_value(Some(Draft::default().precision.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().precision.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.precision = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecUInt::builder("threads")
+                .nick("Threads")
+                .blurb("CPU threads that work on one frame; 0 for as many as the machine has cores")
+                .maximum(1024)
+                .default_value(Draft::default().threads)
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().threads.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.threads = value.get().unwrap_or(draft.threads));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Draft::default().mode)
+                .nick("Mode")
+                .blurb("Whether the picture waits for its mask. A change in PLAYING changes the pipeline's latency")
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().mode.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.mode = value.get().unwrap_or(draft.mode))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecUInt64::builder("latency-budget")
+                .nick("Latency budget")
+                .blurb("The longest that a picture waits for its mask in locked mode, in nanoseconds from when it came in (33000000 is 33 ms). It is the latency that the element reports. Without effect in live mode")
+                .minimum(1_000_000)
+                .maximum(nanoseconds(LONGEST_BUDGET))
+                .default_value(nanoseconds(LATENCY_BUDGET))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| nanoseconds(element.draft().latency_budget).to_value(),
+        set: Some(|element, value| {
+            let budget = value.get().map(Duration::from_nanos);
+            element.change(|draft| draft.latency_budget = budget.unwrap_or(draft.latency_budget));
+        }),
+    },
+    Property {
+        spec: max_mask_age_spec,
+        get: |element| nanoseconds(element.draft().max_mask_age).to_value(),
+        set: Some(|element, value| {
+            let limit = value.get().map(Duration::from_nanos);
+            element.change(|draft| draft.max_mask_age = limit.unwrap_or(draft.max_mask_age));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("roi")
+                .nick("Region of interest")
+                .blurb("The part of the frame that the network sees: whole, auto (the endoscope's picture, found in the frames) or WIDTHxHEIGHT+X+Y in pixels, as 640x480+10+20")
+                .default_value(Some(Draft::default().roi.as_str()))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().roi.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.roi = text(value))),
+    },
+    Property {
+        spec: enabled_spec,
+        get: |element| element.draft().enabled.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.enabled = value.get().unwrap_or(draft.enabled));
+        }),
+    },
+    Property { spec: stats_spec, get: |element| element.stats().to_value(), set: None },
+];

@@ -1,0 +1,228 @@
+//! One frame: what is asked of the network, how long it is waited for, and what the frame is given.
+//!
+//! Not here: whether a mask is young enough ([`super::judge`]), elements and messages ([`super::imp`]).
+
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use polyp::overlay::Badge;
+use polyp::segmentation::Segmentation;
+use polyp_engine::error::EngineError;
+use polyp_engine::worker::Timing;
+
+use super::judge;
+use super::session::{Answer, NotAsked, Session};
+use super::settings::{Mode, Settings};
+use crate::meta::Trace;
+use crate::picture::{Picture, PictureError};
+use crate::timeline::Timeline;
+
+/// What the streaming thread needs from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// `None` while there is no engine.
+    pub(super) session: Option<Session>,
+    /// `None` before caps.
+    pub(super) picture: Option<Picture>,
+    pub(super) timeline: Timeline,
+    /// The next frame's number.
+    pub(super) sequence: u64,
+    /// The flushes that were heeded.
+    pub(super) flushes: u64,
+}
+
+/// The frame that is being segmented, and what is known of it.
+pub(super) struct Frame<'a> {
+    pub(super) buffer: &'a gst::BufferRef,
+    pub(super) sequence: u64,
+    pub(super) time: Duration,
+    /// Whether the sink has said that frames of this time come too late.
+    pub(super) late: bool,
+    /// Whether waiting still makes sense: false from a flush on.
+    pub(super) wanted: &'a dyn Fn() -> bool,
+}
+
+/// A trouble, so far as it is told apart from others: a number in its sentence does not make another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The network does not answer in time.
+    Late,
+    /// The network fails, in this way.
+    Engine(Discriminant<EngineError>),
+    /// The buffer is not what the caps promise.
+    Picture,
+    /// The frame can not be made an input.
+    Preprocess,
+    /// The worker's thread is gone.
+    Stopped,
+    /// There is no engine.
+    NoEngine,
+    /// This element panicked.
+    Panic,
+}
+
+impl Cause {
+    /// What is over, for the message that says so.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late answers",
+            Self::Engine(_) => "a failing network",
+            Self::Picture => "unfit buffers",
+            Self::Preprocess => "unfit frames",
+            Self::Stopped => "a stopped engine",
+            Self::NoEngine => "having no engine",
+            Self::Panic => "a panic",
+        }
+    }
+}
+
+/// What one frame is given.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) segmentation: Option<Arc<Segmentation>>,
+    pub(super) badge: Badge,
+    /// The network's times for that mask.
+    pub(super) timing: Option<Timing>,
+    pub(super) trouble: Option<(Cause, String)>,
+}
+
+impl Outcome {
+    fn none(badge: Badge) -> Self {
+        Self { segmentation: None, badge, timing: None, trouble: None }
+    }
+
+    /// A frame without a mask, for a reason that is reported.
+    pub(super) fn fault(cause: Cause, sentence: String) -> Self {
+        Self { trouble: Some((cause, sentence)), ..Self::none(Badge::Fault) }
+    }
+
+    fn late(sentence: String) -> Self {
+        Self { trouble: Some((Cause::Late, sentence)), ..Self::none(Badge::Late) }
+    }
+
+    fn engine(error: &EngineError) -> Self {
+        Self::fault(Cause::Engine(discriminant(error)), error.to_string())
+    }
+}
+
+impl Stream {
+    /// Forgets what came before: a flush or other caps.
+    pub(super) fn forget(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.forget();
+        }
+    }
+
+    /// Other caps: masks of the old picture lie elsewhere in the new one.
+    pub(super) fn new_picture(&mut self, picture: Picture) {
+        self.picture = Some(picture);
+        self.forget();
+        if let Some(session) = &mut self.session {
+            session.forget_region();
+        }
+    }
+
+    /// Segments one frame. In live mode it never waits; in locked mode until the latency budget is spent.
+    pub(super) fn segment(&mut self, frame: &Frame<'_>, settings: &Settings, trace: &mut Trace) -> Outcome {
+        if !settings.enabled {
+            return Outcome::none(Badge::Off);
+        }
+        let Some(session) = &mut self.session else {
+            let sentence =
+                "property engine: expected the folder of an engine, found nothing; set it in READY";
+            return Outcome::fault(Cause::NoEngine, sentence.to_owned());
+        };
+        let Some(picture) = &self.picture else {
+            return Outcome::none(Badge::NoMask);
+        };
+        session.look_at(settings.roi);
+        session.collect();
+        match settings.mode {
+            Mode::Live => live(session, picture, frame, settings, trace),
+            Mode::Locked => locked(session, picture, frame, settings, trace),
+        }
+    }
+}
+
+fn live(
+    session: &mut Session,
+    picture: &Picture,
+    frame: &Frame<'_>,
+    settings: &Settings,
+    trace: &mut Trace,
+) -> Outcome {
+    if session.is_idle()
+        && !frame.late
+        && let Err(outcome) = ask(session, picture, frame, trace)
+    {
+        return outcome;
+    }
+    let limit = settings.max_mask_age;
+    let (segmentation, badge) = judge::live(session.known(), frame.time, limit);
+    let outcome = match badge {
+        Badge::Late => Outcome::late(format!("the network has not answered for more than {limit:?}")),
+        Badge::Fault => match session.newest() {
+            Some(Answer { outcome: Err(error), .. }) => Outcome::engine(error),
+            _ => Outcome::none(badge),
+        },
+        _ => Outcome::none(badge),
+    };
+    let timing = segmentation.as_ref().and_then(|_| session.newest()).map(|answer| answer.timing);
+    Outcome { segmentation, timing, ..outcome }
+}
+
+fn locked(
+    session: &mut Session,
+    picture: &Picture,
+    frame: &Frame<'_>,
+    settings: &Settings,
+    trace: &mut Trace,
+) -> Outcome {
+    let budget = settings.latency_budget;
+    let late =
+        || Outcome::late(format!("the network did not answer within the latency budget of {budget:?}"));
+    if frame.late {
+        return Outcome::none(Badge::Late);
+    }
+    // It has been busy with older frames for two budgets: this frame would wait in vain, and the picture with it.
+    if session.busy_for() > 2 * budget {
+        return late();
+    }
+    if let Err(outcome) = ask(session, picture, frame, trace) {
+        return outcome;
+    }
+    let begun = Instant::now();
+    let answer = session.answer_until(frame.sequence, trace.arrived + budget, frame.wanted);
+    trace.waited = begun.elapsed();
+    match answer {
+        None if !(frame.wanted)() => Outcome::none(Badge::Late),
+        None => late(),
+        Some(Answer { outcome: Err(error), .. }) => Outcome::engine(&error),
+        Some(Answer { outcome: Ok(mask), timing }) => {
+            Outcome { segmentation: Some(mask), badge: Badge::Live, timing: Some(timing), trouble: None }
+        }
+    }
+}
+
+/// Gives the frame to the network, or says why that can not be.
+fn ask(
+    session: &mut Session,
+    picture: &Picture,
+    frame: &Frame<'_>,
+    trace: &mut Trace,
+) -> Result<(), Outcome> {
+    let begun = Instant::now();
+    let asked = picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time));
+    trace.prepared = begun.elapsed();
+    match asked {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ NotAsked::Preprocess(_))) => Err(Outcome::fault(Cause::Preprocess, error.to_string())),
+        Ok(Err(error @ NotAsked::Stopped)) => Err(Outcome::fault(Cause::Stopped, error.to_string())),
+        Err(error) => Err(unfit(&error)),
+    }
+}
+
+fn unfit(error: &PictureError) -> Outcome {
+    Outcome::fault(Cause::Picture, error.to_string())
+}

@@ -1,0 +1,224 @@
+//! The conversation with the worker: what was handed over, what came back, and which of it still counts. Owned
+//! by the streaming thread; no GStreamer in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use polyp::frame::FrameView;
+use polyp::input::InputSpec;
+use polyp::preprocess::{PreprocessError, Preprocessor};
+use polyp::roi::{Roi, RoiFinder};
+use polyp::segmentation::Segmentation;
+use polyp_engine::error::EngineError;
+use polyp_engine::memory::PromptMemory;
+use polyp_engine::worker::{Job, Reply, Timing, Why, Worker};
+
+use super::judge::Known;
+
+/// The longest sleep between two looks at whether the wait is still wanted (a flush ends it).
+const GLANCE: Duration = Duration::from_millis(4);
+
+/// Input buffers that are kept for reuse: one in the engine, one waiting, one being filled.
+const SPARE: usize = 3;
+
+/// Why a frame was not handed over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAsked {
+    /// The frame can not be made an input.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    /// The worker's thread is gone.
+    #[error("the engine's thread is gone; go to READY and back to start another")]
+    Stopped,
+}
+
+/// An answer of the network that still counts.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// The mask, or why there is none.
+    pub(super) outcome: Result<Arc<Segmentation>, Arc<EngineError>>,
+    /// Where its time went.
+    pub(super) timing: Timing,
+}
+
+/// A frame that the worker has and has not answered.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    sequence: u64,
+    /// The oldest such frame's time.
+    time: Duration,
+}
+
+/// One stream's conversation with its worker.
+#[derive(Debug)]
+pub(super) struct Session {
+    worker: Worker,
+    preprocessor: Preprocessor,
+    finder: RoiFinder,
+    spare: Vec<Vec<f32>>,
+    generation: u64,
+    asked: Option<Asked>,
+    newest: Option<Answer>,
+    /// Times of answers that were not counted yet.
+    timings: Vec<Timing>,
+}
+
+impl Session {
+    pub(super) fn new(worker: Worker, input: InputSpec, roi: Roi) -> Self {
+        Self {
+            worker,
+            preprocessor: Preprocessor::new(input),
+            finder: RoiFinder::new(roi),
+            spare: Vec::with_capacity(SPARE),
+            generation: 0,
+            asked: None,
+            newest: None,
+            timings: Vec::with_capacity(SPARE),
+        }
+    }
+
+    /// The times of the answers that came since the last call.
+    pub(super) fn take_timings(&mut self) -> impl Iterator<Item = Timing> {
+        self.timings.drain(..)
+    }
+
+    /// From here on nothing counts that was asked before: a flush, other caps, another prompt.
+    pub(super) fn forget(&mut self) {
+        self.generation += 1;
+        self.newest = None;
+    }
+
+    /// Looks for the picture's region anew: other caps.
+    pub(super) fn forget_region(&mut self) {
+        self.finder.reset();
+    }
+
+    /// Follows the property `roi`.
+    pub(super) fn look_at(&mut self, roi: Roi) {
+        if self.finder.roi() != roi {
+            self.finder = RoiFinder::new(roi);
+        }
+    }
+
+    /// Asks about another prompt from the next frame on. Masks of the old one no longer count.
+    pub(super) fn set_memory(&mut self, memory: Arc<PromptMemory>) {
+        self.worker.set_memory(memory);
+        self.forget();
+    }
+
+    /// Takes what the worker has finished. Never waits.
+    pub(super) fn collect(&mut self) {
+        while let Some(reply) = self.worker.newest() {
+            self.accept(reply);
+        }
+        while self.spare.len() < SPARE {
+            match self.worker.spare_image() {
+                Some(image) => self.spare.push(image),
+                None => break,
+            }
+        }
+    }
+
+    /// Whether the worker has answered everything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.asked.is_none()
+    }
+
+    /// How long the engine has been on its present frame.
+    pub(super) fn busy_for(&self) -> Duration {
+        self.worker.busy_for().unwrap_or_default()
+    }
+
+    /// What is known of the network.
+    pub(super) fn known(&self) -> Known<'_> {
+        let outcome = self.newest.as_ref().map(|answer| answer.outcome.as_ref());
+        Known {
+            newest: outcome.and_then(Result::ok),
+            failed: matches!(outcome, Some(Err(_))),
+            unanswered: self.asked.map(|asked| asked.time),
+        }
+    }
+
+    /// The newest answer that counts.
+    pub(super) fn newest(&self) -> Option<&Answer> {
+        self.newest.as_ref()
+    }
+
+    /// Hands `frame` to the worker. Never waits.
+    pub(super) fn ask(
+        &mut self,
+        frame: &FrameView<'_>,
+        sequence: u64,
+        time: Duration,
+    ) -> Result<(), NotAsked> {
+        let side = self.preprocessor.spec().side_px as usize;
+        let mut image = self.spare.pop().unwrap_or_default();
+        image.resize(3 * side * side, 0.0);
+        let source = self.finder.source(frame);
+        let placement = match self.preprocessor.run(frame, source, &mut image) {
+            Ok(placement) => placement,
+            Err(error) => {
+                self.keep(image);
+                return Err(error.into());
+            }
+        };
+        let submitted = Instant::now();
+        let generation = self.generation;
+        match self.worker.offer(Job { sequence, pts: time, generation, image, placement, submitted }) {
+            Ok(()) => {
+                let time = self.asked.map_or(time, |asked| asked.time);
+                self.asked = Some(Asked { sequence, time });
+                Ok(())
+            }
+            Err(refused) => {
+                self.keep(refused.job.image);
+                match refused.why {
+                    // It is answering an older frame, and that answer ends the silence.
+                    Why::Busy => Ok(()),
+                    Why::Stopped => Err(NotAsked::Stopped),
+                }
+            }
+        }
+    }
+
+    /// Waits for the answer to frame `sequence` until `deadline`, or until `wanted` says no.
+    pub(super) fn answer_until(
+        &mut self,
+        sequence: u64,
+        deadline: Instant,
+        wanted: impl Fn() -> bool,
+    ) -> Option<Answer> {
+        while wanted() {
+            let glance = deadline.min(Instant::now() + GLANCE);
+            if let Some(reply) = self.worker.reply_until(sequence, glance) {
+                let counts = reply.generation == self.generation && reply.sequence == sequence;
+                self.accept(reply);
+                return self.newest.clone().filter(|_answer| counts);
+            }
+            // It also comes back early: when the engine hangs on an older frame, or its thread is gone.
+            if glance == deadline || Instant::now() < glance {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn accept(&mut self, reply: Reply) {
+        if self.asked.is_some_and(|asked| reply.sequence >= asked.sequence) {
+            self.asked = None;
+        }
+        if let Some(image) = reply.image {
+            self.keep(image);
+        }
+        self.timings.push(reply.timing);
+        if reply.generation == self.generation {
+            self.newest = Some(Answer { outcome: reply.outcome, timing: reply.timing });
+        }
+    }
+
+    fn keep(&mut self, image: Vec<f32>) {
+        if self.spare.len() < SPARE {
+            self.spare.push(image);
+        }
+    }
+}

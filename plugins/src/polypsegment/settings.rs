@@ -1,0 +1,163 @@
+//! How to segment, as the properties say it, and checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gst::glib;
+use polyp::roi::Roi;
+use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
+
+use crate::polypoverlay::MAX_MASK_AGE;
+
+/// Whether the picture waits for its mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "PolypMode")]
+pub enum Mode {
+    /// The picture never waits: the newest mask is shown, with its age, while it is young enough.
+    #[default]
+    #[enum_value(name = "The picture never waits; the newest mask is shown with its age", nick = "live")]
+    Live,
+    /// The picture waits for its own mask, at most for the latency budget.
+    #[enum_value(
+        name = "The picture waits for its own mask, at most for latency-budget, and goes on without it after that",
+        nick = "locked"
+    )]
+    Locked,
+}
+
+/// How long a picture waits in locked mode unless the user says otherwise: a frame's time at 30 a second.
+pub(super) const LATENCY_BUDGET: Duration = Duration::from_millis(33);
+
+/// The properties' values, as the user gave them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Draft {
+    pub(super) engine: String,
+    pub(super) prompt: String,
+    pub(super) text_encoder: String,
+    pub(super) backend: String,
+    pub(super) precision: String,
+    pub(super) threads: u32,
+    pub(super) mode: Mode,
+    pub(super) latency_budget: Duration,
+    pub(super) max_mask_age: Duration,
+    pub(super) roi: String,
+    pub(super) enabled: bool,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            engine: String::new(),
+            prompt: String::new(),
+            text_encoder: String::new(),
+            backend: BACKENDS.first().map(|backend| backend.name).unwrap_or_default().to_owned(),
+            precision: Precision::default().name().to_owned(),
+            threads: 0,
+            mode: Mode::default(),
+            latency_budget: LATENCY_BUDGET,
+            max_mask_age: MAX_MASK_AGE,
+            roi: Roi::default().to_string(),
+            enabled: true,
+        }
+    }
+}
+
+/// The properties' values, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// `None` only while switched off.
+    pub(super) engine: Option<PathBuf>,
+    /// `None` for the engine's own.
+    pub(super) prompt: Option<String>,
+    /// `None` for the one that the set-up fetched.
+    pub(super) text_encoder: Option<PathBuf>,
+    pub(super) backend: &'static str,
+    pub(super) options: Options,
+    pub(super) mode: Mode,
+    pub(super) latency_budget: Duration,
+    pub(super) max_mask_age: Duration,
+    pub(super) roi: Roi,
+    pub(super) enabled: bool,
+}
+
+impl Settings {
+    /// How much later than it came a picture may leave.
+    pub(super) fn latency(&self) -> Duration {
+        match self.mode {
+            Mode::Locked if self.enabled => self.latency_budget,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl Draft {
+    /// The settings. Whether the folder is an engine is found out by opening it.
+    ///
+    /// # Errors
+    /// One sentence for every property that is wrong.
+    pub(super) fn check(&self) -> Result<Settings, String> {
+        let mut wrong = Vec::new();
+        let backend = Backend::named(&self.backend).map(|backend| backend.name).unwrap_or_else(|error| {
+            wrong.push(format!("property {error}"));
+            ""
+        });
+        let precision = Precision::from_name(&self.precision).unwrap_or_else(|| {
+            let names = Precision::ALL.map(Precision::name).join(" or ");
+            wrong.push(format!("property precision: expected {names}, found {:?}", self.precision));
+            Precision::default()
+        });
+        let roi = self.roi.parse().unwrap_or_else(|error| {
+            wrong.push(format!("property roi, {error}"));
+            Roi::default()
+        });
+        if !wrong.is_empty() {
+            return Err(wrong.join("; "));
+        }
+        Ok(Settings {
+            engine: given(&self.engine).map(PathBuf::from),
+            prompt: given(&self.prompt).map(str::to_owned),
+            text_encoder: given(&self.text_encoder).map(PathBuf::from),
+            backend,
+            options: Options { precision, threads: self.threads as usize },
+            mode: self.mode,
+            latency_budget: self.latency_budget,
+            max_mask_age: self.max_mask_age,
+            roi,
+            enabled: self.enabled,
+        })
+    }
+}
+
+/// `text`, unless it is only blanks.
+fn given(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_pass() {
+        let settings = Draft::default().check().unwrap();
+        assert_eq!((settings.backend, settings.roi), ("openvino", Roi::Auto));
+        assert_eq!((settings.engine, settings.prompt), (None, None));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said() {
+        let (backend, precision, roi) = ("cuda9".to_owned(), "f8".to_owned(), "here".to_owned());
+        let error = Draft { backend, precision, roi, ..Draft::default() }.check().unwrap_err();
+        for part in ["property backend: expected openvino", "\"f8\"", "property roi, region \"here\""] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_picture_that_waits_is_later() {
+        let latency = |mode, enabled| Draft { mode, enabled, ..Draft::default() }.check().unwrap().latency();
+        assert_eq!(latency(Mode::Locked, true), LATENCY_BUDGET);
+        assert_eq!(latency(Mode::Locked, false), Duration::ZERO);
+        assert_eq!(latency(Mode::Live, true), Duration::ZERO);
+    }
+}

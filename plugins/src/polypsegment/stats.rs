@@ -1,0 +1,140 @@
+//! What was done, in figures: the property `stats`.
+
+use std::time::Duration;
+
+use polyp::overlay::Badge;
+use polyp_engine::engine::Description;
+
+use crate::meta::Trace;
+use crate::polypoverlay::properties::nanoseconds;
+
+/// Counts and times since the element last went to PAUSED.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stats {
+    frames: u64,
+    live: u64,
+    held: u64,
+    no_mask: u64,
+    late: u64,
+    fault: u64,
+    off: u64,
+    asked: u64,
+    skipped: u64,
+    answered: u64,
+    oldest_mask_ms: u32,
+    prepare: Sum,
+    wait: Sum,
+    total: Sum,
+    queue: Sum,
+    infer: Sum,
+    decode: Sum,
+}
+
+/// Times added up, and the longest of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    count: u64,
+    total: Duration,
+    longest: Duration,
+}
+
+impl Sum {
+    fn add(&mut self, time: Duration) {
+        self.count += 1;
+        self.total += time;
+        self.longest = self.longest.max(time);
+    }
+
+    fn mean(&self) -> u64 {
+        nanoseconds(self.total).checked_div(self.count).unwrap_or(0)
+    }
+}
+
+/// What runs, for the head of the statistics.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Runs {
+    /// The engine's name.
+    pub(super) engine: String,
+    /// The prompt that the network is asked about.
+    pub(super) prompt: String,
+    /// The worker's description of it.
+    pub(super) description: Option<Description>,
+}
+
+impl Stats {
+    /// Counts one frame.
+    pub(super) fn frame(&mut self, badge: &Badge, trace: &Trace) {
+        self.frames += 1;
+        match badge {
+            Badge::Live => self.live += 1,
+            Badge::Held { age_ms } => {
+                self.held += 1;
+                self.oldest_mask_ms = self.oldest_mask_ms.max(*age_ms);
+            }
+            Badge::NoMask => self.no_mask += 1,
+            Badge::Late => self.late += 1,
+            Badge::Fault => self.fault += 1,
+            Badge::Off => self.off += 1,
+        }
+        if !trace.prepared.is_zero() {
+            self.asked += 1;
+            self.prepare.add(trace.prepared);
+        }
+        if !trace.waited.is_zero() {
+            self.wait.add(trace.waited);
+        }
+        self.total.add(trace.total);
+    }
+
+    /// Counts one answer of the network.
+    pub(super) fn answer(&mut self, timing: &polyp_engine::worker::Timing) {
+        self.answered += 1;
+        self.queue.add(timing.queued);
+        self.infer.add(timing.inferred);
+        self.decode.add(timing.decoded);
+    }
+
+    /// Counts a frame that was not asked about because the sink was late already.
+    pub(super) fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// The statistics as a structure. Times are in nanoseconds.
+    pub(super) fn structure(&self, runs: &Runs) -> gst::Structure {
+        let mut structure = gst::Structure::builder("polypsegment-stats")
+            .field("engine", runs.engine.as_str())
+            .field("prompt", runs.prompt.as_str())
+            .field("frames", self.frames)
+            .field("live", self.live)
+            .field("held", self.held)
+            .field("no-mask", self.no_mask)
+            .field("late", self.late)
+            .field("fault", self.fault)
+            .field("off", self.off)
+            .field("asked", self.asked)
+            .field("skipped", self.skipped)
+            .field("answered", self.answered)
+            .field("oldest-mask", u64::from(self.oldest_mask_ms) * 1_000_000)
+            .build();
+        let sums = [
+            ("prepare", &self.prepare),
+            ("wait", &self.wait),
+            ("queue", &self.queue),
+            ("infer", &self.infer),
+            ("decode", &self.decode),
+            ("total", &self.total),
+        ];
+        for (name, sum) in sums {
+            structure.set(format!("{name}-mean"), sum.mean());
+            structure.set(format!("{name}-longest"), nanoseconds(sum.longest));
+        }
+        if let Some(description) = &runs.description {
+            structure.set("backend", description.backend);
+            structure.set("library", description.library.as_str());
+            structure.set("precision", description.precision.name());
+            structure.set("threads", description.threads as u64);
+            structure.set("side-px", description.side_px as u64);
+        }
+        structure
+    }
+}

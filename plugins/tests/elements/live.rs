@@ -1,0 +1,91 @@
+//! `mode=live`: the picture never waits, and what it carries says how old it is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gst::prelude::*;
+use polyp::overlay::Badge;
+
+use crate::fixture::{GRAY_CAPS, Orders, Rig, at, gray, is_held, mask_of, segmenter};
+
+fn live(orders: &Arc<Orders>) -> Rig {
+    Rig::new(&segmenter(orders), GRAY_CAPS)
+}
+
+#[test]
+fn a_mask_is_held_with_its_age_and_gone_after_the_limit() {
+    let mut rig = live(&Arc::default());
+    let first = rig.meta(gray(200, at(0)));
+    assert_eq!((first.badge, first.segmentation.is_none()), (Badge::NoMask, true));
+    std::thread::sleep(Duration::from_millis(50));
+    let second = rig.meta(gray(200, at(1)));
+    assert_eq!(second.badge, Badge::Held { age_ms: 33 });
+    let mask = second.segmentation.as_ref().unwrap();
+    assert_eq!((mask.sequence, mask.probability[0]), (0, mask_of(200)));
+    // The network sees nothing of a gap of the stream; the mask ages over it.
+    std::thread::sleep(Duration::from_millis(50));
+    let third = rig.meta(gray(200, at(30)));
+    assert_eq!((third.badge, third.segmentation.is_none()), (Badge::Late, true));
+}
+
+#[test]
+fn the_picture_does_not_wait_for_a_hanging_engine_alone() {
+    let orders = Arc::<Orders>::default();
+    let mut rig = live(&orders);
+    orders.delay(Duration::from_secs(10));
+    for index in 0..60 {
+        let (buffer, took) = rig.pass(gray(128, at(index)));
+        assert!(took < Duration::from_millis(60), "frame {index} took {took:?}");
+        let meta = gstpolyp::meta::of(&buffer).unwrap();
+        // At 30 frames a second, frame 3 is 100 ms after the one that was asked about, frame 4 133 ms.
+        let expected = if index < 4 { Badge::NoMask } else { Badge::Late };
+        assert_eq!((meta.badge, meta.segmentation.is_none()), (expected, true), "frame {index}");
+    }
+    let warnings = rig.messages(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    // One frame hangs in the engine, and no other was prepared for nothing.
+    assert_eq!((rig.stat("frames"), rig.stat("asked"), rig.stat("answered")), (60, 1, 0));
+}
+
+#[test]
+fn frames_are_given_only_to_an_idle_network() {
+    let orders = Arc::<Orders>::default();
+    let mut rig = live(&orders);
+    orders.delay(Duration::from_millis(40));
+    let (next, _) = rig.until(0, is_held);
+    let asked = rig.stat("asked");
+    assert!(asked <= 2 && next > asked, "{asked} of {next} frames");
+    assert!(orders.begun.load(Ordering::SeqCst) <= 1 + asked);
+}
+
+#[test]
+fn late_frames_skip_the_network_and_not_the_picture() {
+    let orders = Arc::<Orders>::default();
+    let mut rig = live(&orders);
+    let (next, _) = rig.until(0, is_held);
+    let asked = rig.stat("asked");
+    let late = gst::event::Qos::new(gst::QOSType::Underflow, 2.0, 1_000_000_000, at(next));
+    assert!(rig.harness.push_upstream_event(late));
+    for index in next..next + 20 {
+        rig.meta(gray(128, at(index)));
+    }
+    assert_eq!((rig.stat("asked"), rig.stat("skipped"), rig.stat("frames")), (asked, 20, next + 20));
+    // After that second, frames are in time again.
+    rig.meta(gray(128, at(next + 40)));
+    assert_eq!(rig.stat("asked"), asked + 1);
+    let upstream = std::iter::from_fn(|| rig.harness.try_pull_upstream_event());
+    assert_eq!(upstream.filter(|event| event.type_() == gst::EventType::Qos).count(), 1);
+}
+
+#[test]
+fn other_limits_and_modes_hold_from_the_next_frame() {
+    let mut rig = live(&Arc::default());
+    let (next, _) = rig.until(0, is_held);
+    std::thread::sleep(Duration::from_millis(30));
+    rig.element.set_property("max-mask-age", 1_000_000_u64);
+    assert_eq!(rig.meta(gray(128, at(next + 1))).badge, Badge::Late);
+    rig.element.set_property_from_str("mode", "locked");
+    rig.element.set_property("latency-budget", 900_000_000_u64);
+    assert_eq!(rig.meta(gray(128, at(next + 2))).badge, Badge::Live);
+}

@@ -1,0 +1,21 @@
+//! The elements in pipelines: every promise that the README makes of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's way to fail"
+)]
+
+mod faults;
+mod fixture;
+mod formats;
+mod launch;
+mod live;
+mod locked;
+mod overlay;
+mod plugin_file;
+mod properties;
+mod refusals;
+mod stream;
