@@ -1,0 +1,70 @@
+//! The command line: one file per verb.
+
+mod calibrate;
+mod export;
+mod fit;
+mod import;
+mod plot;
+mod score;
+mod sheet;
+
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use polyp_training::data::Split;
+
+/// Trains polyp's network: data sets in, engine folders out.
+#[derive(Debug, Parser)]
+#[command(name = "polyp-train", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Import(import::Import),
+    Sheet(sheet::Sheet),
+    Fit(fit::Fit),
+    Plot(plot::Plot),
+    Calibrate(calibrate::Calibrate),
+    Score(score::Score),
+    Export(export::Export),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.verb {
+            Verb::Import(verb) => verb.run(),
+            Verb::Sheet(verb) => verb.run(),
+            Verb::Fit(verb) => verb.run(),
+            Verb::Plot(verb) => verb.run(),
+            Verb::Calibrate(verb) => verb.run(),
+            Verb::Score(verb) => verb.run(),
+            Verb::Export(verb) => verb.run(),
+        }
+    }
+}
+
+/// Runs something that goes through pictures, with a bar.
+fn counting<T, E>(
+    what: &str,
+    run: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<T, E>,
+) -> anyhow::Result<T>
+where
+    anyhow::Error: From<E>,
+{
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} pictures, {eta} to go")?;
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.set_prefix(what.to_owned());
+    let made = run(&mut |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    Ok(made?)
+}
+
+/// A data set's side, by its name.
+fn side(name: &str) -> Result<Split, String> {
+    Split::from_name(name).ok_or_else(|| "expected train, validation or test".to_owned())
+}
