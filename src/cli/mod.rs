@@ -1,0 +1,64 @@
+//! What `polyp` can do, one file for each verb, and how it ends.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done, or ended by the user |
+//! | 1 | the stream failed while it ran |
+//! | 2 | the command line or the configuration is wrong |
+//! | 3 | something is missing on this machine: the plugin, an engine, a GStreamer element, a display |
+
+mod bench;
+mod bus;
+mod check;
+mod demo;
+mod failure;
+mod feed;
+mod live;
+mod place;
+mod plugin;
+mod reading;
+mod run;
+mod sink;
+mod source;
+mod stopwatch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Live polyp segmentation for endoscopy. For research; not a medical device.
+#[derive(Debug, Parser)]
+#[command(name = "polyp", version, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Demo),
+    Run(run::Run),
+    Check(check::Check),
+    Bench(bench::Bench),
+}
+
+/// Runs the tool; every failure is said here, once.
+pub(crate) fn main() -> ExitCode {
+    // clap ends the process by itself: 0 for help, 2 for a wrong command line.
+    let Arguments { verb } = Arguments::parse();
+    let outcome = match verb {
+        Verb::Demo(demo) => demo.run(),
+        Verb::Run(run) => run.run(),
+        Verb::Check(check) => check.run(),
+        Verb::Bench(bench) => bench.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("polyp: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

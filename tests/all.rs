@@ -1,0 +1,5 @@
+//! The tests that see everything together. One binary: linking is dearer than compiling.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod house;
+mod scripts;
