@@ -6,13 +6,29 @@
 //! and orientation, so elements that change those drop it, and a mask never lands in a wrong place.
 //! `GstAnalyticsSegmentationMtd` was the other road; it is newer than GStreamer 1.22.
 //!
+//! The same is said in plain fields, so that an application that knows nothing of Rust reads it too. Times are in
+//! nanoseconds (`guint64`); what is not known is not there.
+//!
+//! | field | type | what |
+//! |---|---|---|
+//! | `badge` | string | what the mask is worth: `live`, `held`, `no-mask`, `late`, `fault`, `off` |
+//! | `sequence` | `guint64` | the frame's number in its stream |
+//! | `mask` | `GBytes` | probabilities of the cells, row by row, 0 = 0.0 and 255 = 1.0 |
+//! | `mask-side` | `guint` | rows and columns of `mask` |
+//! | `mask-age`, `mask-sequence` | `guint64` | how old the mask is, and its own frame's number |
+//! | `source-x`, `-y`, `-width`, `-height` | `guint` | the part of the frame, in pixels, that `target` shows |
+//! | `target-x`, `-y`, `-width`, `-height` | `guint` | the cells of the mask that hold it |
+//! | `prepare-time`, `wait-time`, `total-time` | `guint64` | this frame in `polypsegment` |
+//! | `queue-time`, `infer-time`, `decode-time` | `guint64` | the mask's own frame in the network |
+//! | `paint-time` | `guint64` | this frame in `polypoverlay`, if it painted |
+//!
 //! Not here: deciding whether the mask may be shown ([`polyp::segmentation::Segmentation::shown_on`]).
 
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use gst::glib;
-use polyp::frame::Size;
+use polyp::frame::{Rect, Size};
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp_engine::worker::Timing;
@@ -72,6 +88,52 @@ impl Trace {
 #[boxed_type(name = "PolypFrameMeta")]
 struct Shared(Arc<FrameMeta>);
 
+/// A mask's cells as bytes that are shared and not copied.
+struct Cells(Arc<Segmentation>);
+
+impl AsRef<[u8]> for Cells {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.probability
+    }
+}
+
+impl FrameMeta {
+    /// The plain fields of the module's table, but for `paint-time`.
+    fn describe(&self, structure: &mut gst::StructureRef) {
+        structure.set("badge", badge_name(&self.badge));
+        structure.set("sequence", self.sequence);
+        if let Some(mask) = &self.segmentation {
+            structure.set("mask", glib::Bytes::from_owned(Cells(Arc::clone(mask))));
+            structure.set("mask-side", mask.placement.side_px);
+            structure.set("mask-age", nanoseconds(self.time.saturating_sub(mask.pts)));
+            structure.set("mask-sequence", mask.sequence);
+            let Rect { x, y, width, height } = mask.placement.source;
+            let source = [("source-x", x), ("source-y", y), ("source-width", width), ("source-height", height)];
+            let Rect { x, y, width, height } = mask.placement.target;
+            let target = [("target-x", x), ("target-y", y), ("target-width", width), ("target-height", height)];
+            for (name, value) in source.into_iter().chain(target) {
+                structure.set(name, value);
+            }
+        }
+        let Trace { prepared, waited, engine, total, .. } = self.trace;
+        structure.set("total-time", nanoseconds(total));
+        let own = [("prepare-time", prepared), ("wait-time", waited)];
+        for (name, time) in own.into_iter().filter(|(_, time)| !time.is_zero()) {
+            structure.set(name, nanoseconds(time));
+        }
+        if let Some(Timing { queued, inferred, decoded, .. }) = engine {
+            structure.set("queue-time", nanoseconds(queued));
+            structure.set("infer-time", nanoseconds(inferred));
+            structure.set("decode-time", nanoseconds(decoded));
+        }
+    }
+}
+
+/// A span of time as GStreamer writes it.
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Makes the meta known to GStreamer; more than once does no harm.
 pub fn register() {
     static ONCE: Once = Once::new();
@@ -83,14 +145,25 @@ pub fn register() {
 /// # Errors
 /// When GStreamer does not know the meta: [`register`] was not called.
 pub fn attach(buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib::BoolError> {
-    let shared = Shared(Arc::new(frame));
+    let put = |structure: &mut gst::StructureRef| {
+        frame.describe(structure);
+        structure.set(FIELD, Shared(Arc::new(frame)));
+    };
     if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
-        meta.mut_structure().set(FIELD, shared);
+        let structure = meta.mut_structure();
+        structure.remove_all_fields();
+        put(structure);
         return Ok(());
     }
-    let mut meta = gst::meta::CustomMeta::add(buffer, NAME)?;
-    meta.mut_structure().set(FIELD, shared);
+    put(gst::meta::CustomMeta::add(buffer, NAME)?.mut_structure());
     Ok(())
+}
+
+/// Says on `buffer` how long its painting took, if something of ours hangs there.
+pub(crate) fn set_paint_time(buffer: &mut gst::BufferRef, time: Duration) {
+    if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
+        meta.mut_structure().set("paint-time", nanoseconds(time));
+    }
 }
 
 /// What hangs on `buffer`, if anything does.

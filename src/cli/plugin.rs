@@ -72,6 +72,19 @@ fn missing(factory: &str) -> Failure {
 
 /// Sets a property that this version of the element may not have.
 pub(super) fn set(element: &gst::Element, name: &str, value: impl Into<gst::glib::Value>) -> Result<(), Failure> {
+    known(element, name)?;
+    element.set_property(name, value);
+    Ok(())
+}
+
+/// Sets such a property to the choice of that name.
+pub(super) fn set_named(element: &gst::Element, name: &str, choice: &str) -> Result<(), Failure> {
+    known(element, name)?;
+    element.set_property_from_str(name, choice);
+    Ok(())
+}
+
+fn known(element: &gst::Element, name: &str) -> Result<(), Failure> {
     if element.find_property(name).is_none() {
         let factory = element.factory().map(|factory| factory.name().to_string()).unwrap_or_default();
         return Err(Failure::missing(
@@ -79,7 +92,6 @@ pub(super) fn set(element: &gst::Element, name: &str, value: impl Into<gst::glib
             "tool and plugin are of different versions: build both with `make build`",
         ));
     }
-    element.set_property(name, value);
     Ok(())
 }
 

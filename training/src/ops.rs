@@ -16,6 +16,9 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::variables::Variables;
 
+/// The slope that libtorch's own leaky ReLU has; tch gives no way to name another.
+const TORCH_SLOPE: f64 = 0.01;
+
 type Value = Rc<Tensor>;
 type Done = Result<Value, ModelError>;
 
@@ -148,10 +151,14 @@ impl FrameOps for TchOps<'_> {
     }
 
     fn relu6(&self, x: &Value) -> Done {
-        done("relu6", x.f_clamp(0.0, 6.0))
+        // Not `clamp`: its gradient is four passes over the tensor instead of one.
+        done("relu6", x.f_relu6())
     }
 
     fn leaky_relu(&self, x: &Value, slope: f64) -> Done {
+        if slope == TORCH_SLOPE {
+            return done("leaky relu", x.f_leaky_relu());
+        }
         let scaled = x.f_mul_scalar(slope).map_err(|error| backend("leaky relu", &error))?;
         done("leaky relu", x.f_maximum(&scaled))
     }

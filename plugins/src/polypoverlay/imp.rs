@@ -21,7 +21,7 @@ use super::settings::{Draft, Settings};
 use super::verdict::verdict;
 use crate::alarm::Alarm;
 use crate::lock::lock;
-use crate::meta::{self, FrameMeta};
+use crate::meta::{self, FrameMeta, nanoseconds};
 use crate::picture::{self, Picture};
 use crate::property;
 
@@ -99,7 +99,6 @@ impl PolypOverlay {
 
     pub(super) fn stats(&self) -> gst::Structure {
         let stats = *lock(&self.stats);
-        let nanoseconds = |time: Duration| super::properties::nanoseconds(time);
         gst::Structure::builder("polypoverlay-stats")
             .field("frames", stats.frames)
             .field("painted", stats.painted)
@@ -154,7 +153,9 @@ impl PolypOverlay {
             paint_badge(&verdict.badge, &settings.paint, canvas, scratch);
         });
         painted.map_err(|error| (Cause::Picture, error.to_string()))?;
-        self.count(begun.elapsed());
+        let took = begun.elapsed();
+        self.count(took);
+        meta::set_paint_time(buffer.make_mut(), took);
         if frame.segmentation.is_some() && frame.size != picture.size() {
             let (mask, here) = (frame.size, picture.size());
             let sentence =

@@ -8,15 +8,11 @@ use polyp::overlay::STYLES;
 
 use super::imp::PolypOverlay;
 use super::settings::Draft;
+use crate::meta::nanoseconds;
 use crate::property::{Property, choices, text};
 
 /// The largest age or wait that a property takes.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10);
-
-/// A span of time as GStreamer writes it.
-pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// The property `max-mask-age`, which both elements have.
 pub(crate) fn max_mask_age_spec() -> glib::ParamSpec {

@@ -8,7 +8,8 @@ use polyp_engine::engine::{BACKENDS, Precision};
 
 use super::imp::PolypSegment;
 use super::settings::{Draft, LATENCY_BUDGET, Mode};
-use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, nanoseconds, stats_spec};
+use crate::meta::nanoseconds;
+use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, stats_spec};
 use crate::property::{Property, choices, text};
 
 /// The longest wait that can be asked for: a second behind life is no longer live.

@@ -5,8 +5,7 @@ use std::time::Duration;
 use polyp::overlay::Badge;
 use polyp_engine::engine::Description;
 
-use crate::meta::Trace;
-use crate::polypoverlay::properties::nanoseconds;
+use crate::meta::{Trace, nanoseconds};
 
 /// Counts and times since the element last went to PAUSED.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,38 @@
+//! `polyplive`, set up as a configuration says.
+
+use gst::prelude::*;
+use polyp::config::{Overlay, Segment};
+
+use super::failure::Failure;
+use super::{place, plugin};
+
+/// The element's name in the tool's pipelines.
+pub(super) const NAME: &str = "live";
+
+/// The element, with every property that the configuration names.
+pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element, Failure> {
+    let element = plugin::make_named("polyplive", NAME)?;
+    let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let engine = place::engine(Some(&segment.engine))?;
+    plugin::set(&element, "engine", engine.to_string_lossy().as_ref())?;
+    for (name, text) in [("prompt", &segment.prompt), ("backend", &segment.backend)] {
+        if let Some(text) = text {
+            plugin::set(&element, name, text.as_str())?;
+        }
+    }
+    plugin::set(&element, "precision", segment.precision.name())?;
+    plugin::set(&element, "threads", segment.threads)?;
+    plugin::set_named(&element, "mode", segment.mode.name())?;
+    plugin::set(&element, "latency-budget", nanoseconds(segment.latency_budget))?;
+    plugin::set(&element, "max-mask-age", nanoseconds(segment.max_mask_age))?;
+    plugin::set(&element, "roi", segment.roi.to_string())?;
+    plugin::set(&element, "style", overlay.style.as_str())?;
+    let painted = &overlay.settings;
+    let levels: Vec<String> = painted.levels.iter().map(f32::to_string).collect();
+    plugin::set(&element, "threshold", painted.threshold)?;
+    plugin::set(&element, "levels", levels.join(","))?;
+    plugin::set(&element, "opacity", painted.opacity)?;
+    plugin::set(&element, "badge", painted.badge)?;
+    plugin::set(&element, "line-px", painted.line_px)?;
+    Ok(element)
+}

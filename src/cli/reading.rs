@@ -1,0 +1,63 @@
+//! What `polypsegment` and `polypoverlay` say of a frame, read from its buffer as any application may: by the names of
+//! the meta's plain fields.
+
+use std::time::Duration;
+
+use polyp::frame::Rect;
+use polyp::input::Placement;
+use polyp::segmentation::Segmentation;
+
+/// The meta's name.
+const META: &str = "PolypSegmentationMeta";
+
+/// The stages of a frame's way, in order, as the tool's tables name them, and the fields that hold their times.
+pub(super) const STAGES: [(&str, &str); 6] = [
+    ("prepare", "prepare-time"),
+    ("wait", "wait-time"),
+    ("queue", "queue-time"),
+    ("network", "infer-time"),
+    ("decode", "decode-time"),
+    ("paint", "paint-time"),
+];
+
+/// What was said of one frame.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// What the mask is worth.
+    pub(super) badge: String,
+    /// The frame's number in its stream.
+    pub(super) sequence: u64,
+    /// The mask and its age, if there is one.
+    pub(super) mask: Option<(Segmentation, Duration)>,
+    /// Times of [`STAGES`], where they are known.
+    pub(super) stages: [Option<Duration>; STAGES.len()],
+}
+
+impl Reading {
+    /// What hangs on `buffer`, if anything does.
+    pub(super) fn of(buffer: &gst::BufferRef) -> Option<Self> {
+        let meta = gst::meta::CustomMeta::from_buffer(buffer, META).ok()?;
+        let fields = meta.structure();
+        let time = |name: &str| fields.get::<u64>(name).ok().map(Duration::from_nanos);
+        Some(Self {
+            badge: fields.get("badge").ok()?,
+            sequence: fields.get("sequence").ok()?,
+            mask: mask(fields).zip(time("mask-age")),
+            stages: STAGES.map(|(_, field)| time(field)),
+        })
+    }
+}
+
+fn mask(fields: &gst::StructureRef) -> Option<Segmentation> {
+    let cells: gst::glib::Bytes = fields.get("mask").ok()?;
+    let number = |name: String| fields.get::<u32>(&name).ok();
+    let rect = |of: &str| {
+        let side = |name: &str| number(format!("{of}-{name}"));
+        Some(Rect { x: side("x")?, y: side("y")?, width: side("width")?, height: side("height")? })
+    };
+    let placement =
+        Placement { source: rect("source")?, target: rect("target")?, side_px: number("mask-side".to_owned())? };
+    let sequence = fields.get("mask-sequence").ok()?;
+    // Its time is the frame's less its age, and nobody here asks for it.
+    Some(Segmentation { probability: cells.to_vec(), placement, pts: Duration::ZERO, sequence })
+}
