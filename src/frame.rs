@@ -9,8 +9,8 @@ use std::fmt;
 /// panels beside it).
 pub const MAX_SIDE_PX: u32 = 8192;
 
-/// Width and height, in pixels or cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Width and height, in pixels or cells. The default is no pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Size {
     /// Columns.
     pub width: u32,

@@ -108,9 +108,11 @@ impl FrameMeta {
             structure.set("mask-age", nanoseconds(self.time.saturating_sub(mask.pts)));
             structure.set("mask-sequence", mask.sequence);
             let Rect { x, y, width, height } = mask.placement.source;
-            let source = [("source-x", x), ("source-y", y), ("source-width", width), ("source-height", height)];
+            let source =
+                [("source-x", x), ("source-y", y), ("source-width", width), ("source-height", height)];
             let Rect { x, y, width, height } = mask.placement.target;
-            let target = [("target-x", x), ("target-y", y), ("target-width", width), ("target-height", height)];
+            let target =
+                [("target-x", x), ("target-y", y), ("target-width", width), ("target-height", height)];
             for (name, value) in source.into_iter().chain(target) {
                 structure.set(name, value);
             }

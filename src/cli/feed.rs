@@ -71,16 +71,20 @@ impl Feed {
             .block(true)
             .max_buffers(WAITING)
             .max_bytes(0)
-            .max_time(gst::ClockTime::NONE)
             .build();
-        // A live source says how long a frame takes to come into being.
-        source.set_latency(gst::ClockTime::ZERO, gst::ClockTime::NONE);
+        // A frame is there when it has been exposed, one interval after its time: so do capture cards count.
+        source.set_latency(clock_time(frames.framerate.interval()), gst::ClockTime::NONE);
         Ok(Self { source, info, frames })
     }
 
     /// The element to link.
     pub(super) fn element(&self) -> gst::Element {
         self.source.clone().upcast()
+    }
+
+    /// How its frames lie in their buffers.
+    pub(super) fn info(&self) -> gst_video::VideoInfo {
+        self.info.clone()
     }
 
     /// Begins, once the pipeline plays.
@@ -105,7 +109,8 @@ impl Feed {
             }
             let mut buffer = pool.acquire_buffer(None).map_err(Failure::build)?;
             let time = self.frames.framerate.time_of(index);
-            let writable = buffer.get_mut().ok_or_else(|| Failure::build("a buffer of the pool is shared"))?;
+            let writable =
+                buffer.get_mut().ok_or_else(|| Failure::build("a buffer of the pool is shared"))?;
             writable.set_pts(base + clock_time(time));
             writable.set_duration(clock_time(interval));
             paint(writable, &self.info, &mut self.frames, index)?;
@@ -120,7 +125,7 @@ impl Feed {
             }
         }
         // Refused only when the pipeline is being taken down.
-        drop(self.source.end_of_stream());
+        let _refused = self.source.end_of_stream();
         Ok(())
     }
 }

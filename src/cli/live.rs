@@ -1,6 +1,5 @@
 //! `polyplive`, set up as a configuration says.
 
-use gst::prelude::*;
 use polyp::config::{Overlay, Segment};
 
 use super::failure::Failure;

@@ -13,6 +13,7 @@ mod check;
 mod demo;
 mod failure;
 mod feed;
+mod gather;
 mod live;
 mod place;
 mod plugin;
@@ -25,8 +26,6 @@ mod stopwatch;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use failure::Failure;
 
 /// Live polyp segmentation for endoscopy. For research; not a medical device.
 #[derive(Debug, Parser)]

@@ -47,11 +47,6 @@ pub(super) fn start() -> Result<(), Failure> {
     ))
 }
 
-/// Whether GStreamer has that element.
-pub(super) fn has(factory: &str) -> bool {
-    gst::ElementFactory::find(factory).is_some()
-}
-
 /// An element of that factory.
 pub(super) fn make(factory: &str) -> Result<gst::Element, Failure> {
     gst::ElementFactory::make(factory).build().map_err(|_error| missing(factory))
@@ -71,7 +66,11 @@ fn missing(factory: &str) -> Failure {
 }
 
 /// Sets a property that this version of the element may not have.
-pub(super) fn set(element: &gst::Element, name: &str, value: impl Into<gst::glib::Value>) -> Result<(), Failure> {
+pub(super) fn set(
+    element: &gst::Element,
+    name: &str,
+    value: impl Into<gst::glib::Value>,
+) -> Result<(), Failure> {
     known(element, name)?;
     element.set_property(name, value);
     Ok(())

@@ -55,8 +55,11 @@ fn mask(fields: &gst::StructureRef) -> Option<Segmentation> {
         let side = |name: &str| number(format!("{of}-{name}"));
         Some(Rect { x: side("x")?, y: side("y")?, width: side("width")?, height: side("height")? })
     };
-    let placement =
-        Placement { source: rect("source")?, target: rect("target")?, side_px: number("mask-side".to_owned())? };
+    let placement = Placement {
+        source: rect("source")?,
+        target: rect("target")?,
+        side_px: number("mask-side".to_owned())?,
+    };
     let sequence = fields.get("mask-sequence").ok()?;
     // Its time is the frame's less its age, and nobody here asks for it.
     Some(Segmentation { probability: cells.to_vec(), placement, pts: Duration::ZERO, sequence })

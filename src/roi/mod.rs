@@ -1,11 +1,19 @@
-//! Where in a frame the endoscope's picture lies.
+//! Where in a frame the endoscope's picture lies: [`Roi`] is what was asked for, [`RoiFinder`] the answer.
+//!
+//! Capture hardware delivers the picture inside black borders, beside panels of text. The network was trained on
+//! pictures without them, and what it sees of them is lost to the polyp: so they are cut off.
 //!
 //! Not here: resizing that part ([`crate::preprocess`]).
+
+mod finder;
+mod lit;
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::frame::{FrameView, Rect, Size};
+pub use finder::RoiFinder;
+
+use crate::frame::Rect;
 
 /// Which part of the frame the network sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -54,39 +62,6 @@ impl fmt::Display for Roi {
             Self::Whole => f.write_str("whole"),
             Self::Auto => f.write_str("auto"),
             Self::Fixed(rect) => rect.fmt(f),
-        }
-    }
-}
-
-/// Finds the region in a stream's frames, and holds it.
-#[derive(Clone, Debug)]
-pub struct RoiFinder {
-    roi: Roi,
-    size: Option<Size>,
-}
-
-impl RoiFinder {
-    /// A finder that has seen nothing yet.
-    pub fn new(roi: Roi) -> Self {
-        Self { roi, size: None }
-    }
-
-    /// What it was asked for.
-    pub fn roi(&self) -> Roi {
-        self.roi
-    }
-
-    /// Forgets what it holds: the next frames are searched anew.
-    pub fn reset(&mut self) {
-        self.size = None;
-    }
-
-    /// The part of `frame` that the network is to see; always inside the frame.
-    pub fn source(&mut self, frame: &FrameView<'_>) -> Rect {
-        self.size = Some(frame.size());
-        match self.roi {
-            Roi::Fixed(rect) if rect.fits(frame.size()) => rect,
-            _ => Rect::whole(frame.size()),
         }
     }
 }

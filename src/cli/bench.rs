@@ -1,0 +1,233 @@
+//! `polyp bench`: what `polyplive` costs the picture on this machine.
+//!
+//! Frames of the demonstration clip are painted into memory beforehand and then fed as a capture card would bring
+//! them; what is measured is the time from a frame's entry into the element to its leaving, the stages within it, and
+//! how many frames come late to a sink that keeps the clock's pace. In the same run, over the same frames, GStreamer's
+//! own `textoverlay` writes one line of text: the peer that the overlay's cost is compared with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use gst::prelude::*;
+use polyp::clip::Clip;
+use polyp::config::{Framerate, Mode, Overlay, Precision, Segment};
+use polyp::frame::{Canvas, PixelFormat, PlaneMut, Size};
+use polyp::overlay::{STYLES, Settings};
+use polyp::roi::Roi;
+use serde_json::json;
+
+use super::demo::{duration, mode, size};
+use super::failure::Failure;
+use super::feed::Frames;
+use super::gather::{Gathered, Shared, gather};
+use super::source::{self, Opened, clip};
+use super::stopwatch::{Times, milliseconds};
+use super::{bus, live, place, plugin, reading, sink};
+
+/// Frames that are kept in memory and fed over and over: some of each still, so that masks are many and different.
+const KEPT: u64 = 60;
+/// How long the peer is measured, at most.
+const PEER: Duration = Duration::from_secs(10);
+
+/// Measure what polyplive costs the picture: its delay, late frames, stages
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// The engine [default: the repository's engines/store/lite]
+    #[arg(long, value_name = "DIR")]
+    engine: Option<PathBuf>,
+    /// The library that runs the network [default: the element's own choice]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Frame size: 720p, 1080p, 2160p or WIDTHxHEIGHT
+    #[arg(long, default_value = "1080p", value_parser = size)]
+    size: Size,
+    /// Frames per second
+    #[arg(long, default_value = "30")]
+    framerate: Framerate,
+    /// How long to play
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    time: Duration,
+    /// live or locked
+    #[arg(long, default_value = "live", value_parser = mode)]
+    mode: Mode,
+    /// How long the picture waits at most in locked mode
+    #[arg(long, default_value = "33ms", value_parser = duration)]
+    latency_budget: Duration,
+    /// How masks are painted
+    #[arg(long, default_value = STYLES[0].name())]
+    style: String,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one run came to.
+struct Outcome {
+    gathered: Shared,
+    /// Frames that reached the sink in time, and that came too late, by the sink's own account.
+    in_time: u64,
+    late: u64,
+    feed_latest: Duration,
+}
+
+impl Bench {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        plugin::start()?;
+        let frames = Arc::new(self.paint()?);
+        let segment = Segment {
+            engine: place::engine(self.engine.as_deref())?,
+            prompt: None,
+            backend: self.backend.clone(),
+            precision: Precision::Auto,
+            threads: 0,
+            mode: self.mode,
+            latency_budget: self.latency_budget,
+            max_mask_age: Duration::from_millis(120),
+            roi: Roi::Auto,
+        };
+        let overlay = Overlay { style: self.style.clone(), settings: Settings::default() };
+        let ours = self.play(&live::make(&segment, &overlay)?, &frames, self.time)?;
+        let text = plugin::make("textoverlay")?;
+        text.set_property("text", "textoverlay: one line of text");
+        let peer = self.play(&text, &frames, self.time.min(PEER))?;
+        self.report(&ours, &peer);
+        Ok(())
+    }
+
+    /// Frames of the clip, in memory.
+    fn paint(&self) -> Result<Vec<[Vec<u8>; 2]>, Failure> {
+        // Each still for a second: the kept frames are spread over all of them.
+        let clip = clip(None, self.size, self.framerate, 1.0)?;
+        let total = clip.dwell_frames() * clip.pictures() as u64;
+        let run = (KEPT / clip.pictures() as u64).max(1);
+        let indices = (0..total).filter(|index| index % clip.dwell_frames() < run);
+        let plane = |plane: usize| {
+            let (stride, rows) = PixelFormat::Nv12.plane_extent(plane, self.size);
+            (vec![0; stride * rows], stride)
+        };
+        let paint = |index| {
+            let (mut luma, mut chroma) = (plane(0), plane(1));
+            let planes =
+                [&mut luma, &mut chroma].map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).into();
+            let canvas = Canvas::new(PixelFormat::Nv12, self.size, Clip::COLORIMETRY, planes);
+            clip.paint(index, &mut canvas.map_err(Failure::build)?)?;
+            Ok([luma.0, chroma.0])
+        };
+        indices.map(paint).collect()
+    }
+
+    fn play(
+        &self,
+        element: &gst::Element,
+        frames: &Arc<Vec<[Vec<u8>; 2]>>,
+        time: Duration,
+    ) -> Result<Outcome, Failure> {
+        let gathered = gather(element, |_, _| {})?;
+        let (kept, width) = (Arc::clone(frames), self.size.width as usize);
+        let paint = move |index: u64, canvas: &mut Canvas<'_>| {
+            let frame = kept.get(index as usize % kept.len().max(1));
+            for (plane, samples) in canvas.planes_mut().iter_mut().zip(frame.into_iter().flatten()) {
+                for (to, from) in plane.bytes.chunks_mut(plane.stride).zip(samples.chunks(width)) {
+                    if let Some(to) = to.get_mut(..from.len()) {
+                        to.copy_from_slice(from);
+                    }
+                }
+            }
+            Ok(())
+        };
+        let count = (time.as_secs_f64() * self.framerate.per_second()).round() as u64;
+        let pipeline = gst::Pipeline::new();
+        let Opened { last, feed } = source::feed(
+            &pipeline,
+            Frames {
+                format: PixelFormat::Nv12,
+                size: self.size,
+                framerate: self.framerate,
+                count: Some(count),
+                paint: Box::new(paint),
+            },
+        )?;
+        let queue = sink::queue(4)?;
+        let screen = plugin::make("fakesink")?;
+        screen.set_property("sync", true);
+        screen.set_property("qos", true);
+        // A frame that comes after its time is dropped, and counted so.
+        screen.set_property("max-lateness", 0_i64);
+        source::chain(&pipeline, &[element, &queue, &screen])?;
+        last.link(element).map_err(Failure::build)?;
+        // The sink forgets its counts when it stops.
+        let mut counts = (0, 0);
+        let played = bus::play(&pipeline, feed, || {
+            let stats: gst::Structure = screen.property("stats");
+            let count = |name| stats.get::<u64>(name).unwrap_or_default();
+            counts = (count("rendered"), count("dropped"));
+        })?;
+        pipeline.remove(element).map_err(Failure::build)?;
+        let (in_time, late) = counts;
+        Ok(Outcome { gathered, in_time, late, feed_latest: played.feed_latest })
+    }
+
+    fn report(&self, ours: &Outcome, peer: &Outcome) {
+        let (figures, peer_figures) = (ours.gathered.read(), peer.gathered.read());
+        let median = |times: &Times| times.quantile(0.5).map(milliseconds);
+        let paint = figures.stages.last();
+        let ratio = |times: Option<&Times>| {
+            let (ours, peer) = (times.and_then(median), median(&peer_figures.transit));
+            ours.zip(peer).map(|(ours, peer)| ours / peer.max(f64::MIN_POSITIVE))
+        };
+        if self.json {
+            let report = json!({
+                "size": self.size.to_string(),
+                "format": PixelFormat::Nv12.name(),
+                "framerate": self.framerate.per_second(),
+                "mode": self.mode.name(),
+                "seconds": self.time.as_secs_f64(),
+                "frames": figures.transit.count(),
+                "picture_path_ms": quantiles(&figures.transit),
+                "stages_ms": stages(&figures),
+                "mask_age_ms": quantiles(&figures.ages),
+                "badges": figures.badges,
+                "sink": { "in_time": ours.in_time, "late": ours.late },
+                "feed_latest_ms": milliseconds(ours.feed_latest),
+                "peer": { "element": "textoverlay", "picture_path_ms": quantiles(&peer_figures.transit), "late": peer.late },
+                "paint_to_peer": ratio(paint),
+                "picture_path_to_peer": ratio(Some(&figures.transit)),
+            });
+            println!("{report:#}");
+            return;
+        }
+        println!(
+            "{} NV12 at {} frames a second, mode={}, {} frames\n",
+            self.size,
+            self.framerate,
+            self.mode.name(),
+            figures.transit.count()
+        );
+        println!("{}", figures.table());
+        println!("frames by badge: {}", figures.worth());
+        println!("at the sink: {} in time, {} late", ours.in_time, ours.late);
+        println!("the feed's latest frame: {:.2} ms", milliseconds(ours.feed_latest));
+        if let (Some(peer), Some(paint), Some(path)) =
+            (median(&peer_figures.transit), ratio(paint), ratio(Some(&figures.transit)))
+        {
+            println!(
+                "the peer, textoverlay with one line of text: median {peer:.2} ms; painting is {paint:.2} of that, \
+                 the whole picture path {path:.2}"
+            );
+        }
+    }
+}
+
+fn quantiles(times: &Times) -> serde_json::Value {
+    let at = |share| times.quantile(share).map(milliseconds);
+    json!({ "count": times.count(), "median": at(0.5), "p99": at(0.99), "longest": at(1.0) })
+}
+
+fn stages(figures: &Gathered) -> serde_json::Value {
+    let all = reading::STAGES.iter().zip(&figures.stages);
+    all.map(|((name, _), times)| ((*name).to_owned(), quantiles(times)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,58 @@
+//! `polyp run`: plays what a configuration says.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gst::prelude::*;
+use polyp::config::{Config, Sink};
+
+use super::failure::Failure;
+use super::source::Opened;
+use super::{bus, live, plugin, sink, source};
+
+/// Play what a configuration says: source, segmentation, overlay, sink
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration (TOML); docs/CONFIG.md lists its keys
+    #[arg(value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let config = Config::read(&self.config)?;
+        plugin::start()?;
+        let pipeline = gst::Pipeline::new();
+        // The output's file is made last: nothing is replaced by a run that can not begin.
+        let live = live::make(&config.segment, &config.overlay)?;
+        let Opened { last, feed } = source::add(&pipeline, &config.source)?;
+        pipeline.add(&live).map_err(Failure::build)?;
+        last.link(&live).map_err(Failure::build)?;
+        let first = sink::add(&pipeline, &config.sink)?;
+        live.link(&first).map_err(Failure::build)?;
+        println!("playing {}; Ctrl-C ends it", self.config.display());
+        bus::play(&pipeline, feed, || {})?;
+        report(&live);
+        if let Sink::File { path } = &config.sink {
+            println!("{} is written", path.display());
+        }
+        Ok(())
+    }
+}
+
+/// Says what the frames showed.
+fn report(live: &gst::Element) {
+    let stats: gst::Structure = live.property("stats");
+    let Ok(segment) = stats.get::<gst::Structure>("segment") else { return };
+    let count = |name: &str| segment.get::<u64>(name).unwrap_or_default();
+    println!(
+        "{} frames: {} with a mask of their own, {} with a held one, {} before the first mask, {} late, {} in fault, {} off",
+        count("frames"),
+        count("live"),
+        count("held"),
+        count("no-mask"),
+        count("late"),
+        count("fault"),
+        count("off"),
+    );
+}
