@@ -1,5 +1,9 @@
 //! The tests that see everything together. One binary: linking is dearer than compiling.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod demo;
+mod engine;
 mod house;
+mod launch;
 mod scripts;
+mod tools;

@@ -2,12 +2,13 @@
 //!
 //! One place for each, looked for in this order: the variable that names it outright; the folder that
 //! `POLYP_DEPS` names; a folder `.deps` beside the program or above it (a checkout's `target/...` finds the
-//! checkout's own). Never the working directory, and never the system's library path: which library ran must
+//! checkout's own); the same of the plugin's file, whose program is GStreamer's or somebody else's. Never the working directory, and never the system's library path: which library ran must
 //! not depend on where somebody stood.
 //!
 //! Not here: fetching them (`make setup`), opening them ([`crate::backend`]).
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::error::EngineError;
 
@@ -51,6 +52,16 @@ impl Dependency {
     }
 }
 
+/// The file whose folders are looked at after the program's.
+static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Lets places beside and above `library` be looked at too, the file that this code was loaded from. The first call
+/// counts.
+pub fn look_beside(library: &Path) {
+    // The same file is named when a plugin is loaded again.
+    let _known = LIBRARY.set(std::fs::canonicalize(library).unwrap_or_else(|_error| library.to_owned()));
+}
+
 /// The path of `dependency`, which exists.
 ///
 /// # Errors
@@ -59,7 +70,8 @@ pub fn find(dependency: Dependency) -> Result<PathBuf, EngineError> {
     let named = std::env::var_os(dependency.variable()).map(PathBuf::from);
     let folder = std::env::var_os("POLYP_DEPS").map(PathBuf::from);
     let program = std::env::current_exe().ok();
-    first_of(dependency, candidates(dependency, named, folder, program.as_deref()))
+    let files = [program.as_deref(), LIBRARY.get().map(PathBuf::as_path)];
+    first_of(dependency, candidates(dependency, named, folder, files))
 }
 
 /// The places to look at, in order. A place that was named outright is the only one: falling back to another
@@ -68,7 +80,7 @@ fn candidates(
     dependency: Dependency,
     named: Option<PathBuf>,
     folder: Option<PathBuf>,
-    program: Option<&Path>,
+    files: [Option<&Path>; 2],
 ) -> Vec<PathBuf> {
     if let Some(named) = named {
         return vec![named];
@@ -76,8 +88,14 @@ fn candidates(
     if let Some(folder) = folder {
         return vec![folder.join(dependency.place())];
     }
-    let above = program.into_iter().flat_map(|program| program.ancestors().skip(1));
-    above.map(|folder| folder.join(".deps").join(dependency.place())).collect()
+    let above = files.into_iter().flatten().flat_map(|file| file.ancestors().skip(1));
+    let mut places: Vec<PathBuf> = Vec::new();
+    for place in above.map(|folder| folder.join(".deps").join(dependency.place())) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 fn first_of(dependency: Dependency, places: Vec<PathBuf>) -> Result<PathBuf, EngineError> {
@@ -96,18 +114,30 @@ mod tests {
     #[test]
     fn a_place_named_outright_is_the_only_one() {
         let named = Some(PathBuf::from("/a/lib.so"));
-        let found = candidates(Dependency::OpenVino, named, Some("/deps".into()), Some(Path::new("/b/c")));
+        let found =
+            candidates(Dependency::OpenVino, named, Some("/deps".into()), [Some(Path::new("/b/c")), None]);
         assert_eq!(found, [PathBuf::from("/a/lib.so")]);
     }
 
     #[test]
     fn a_checkout_is_found_from_its_target_folder() {
         let program = Path::new("/home/polyp/target/debug/deps/test");
-        let found = candidates(Dependency::OnnxRuntime, None, None, Some(program));
+        let found = candidates(Dependency::OnnxRuntime, None, None, [Some(program), None]);
         assert!(
             found.contains(&PathBuf::from("/home/polyp/.deps/onnxruntime/libonnxruntime.so")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_plugin_in_a_checkout_finds_it_whoever_loaded_it() {
+        let files =
+            ["/usr/bin/gst-launch-1.0", "/home/polyp/target/gst/release/libgstpolyp.so"].map(Path::new);
+        let found = candidates(Dependency::OpenVino, None, None, files.map(Some));
+        let place = |folder: &str| PathBuf::from(folder).join(".deps/openvino/lib/libopenvino_c.so");
+        assert_eq!(found.first(), Some(&place("/usr/bin")));
+        assert!(found.contains(&place("/home/polyp")), "{found:?}");
+        assert_eq!(found.iter().filter(|found| **found == place("/")).count(), 1);
     }
 
     #[test]

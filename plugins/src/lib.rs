@@ -25,6 +25,9 @@ pub mod property;
 pub mod timeline;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    if let Some(file) = plugin.filename() {
+        polyp_engine::deps::look_beside(&file);
+    }
     meta::register();
     polypsegment::register(plugin)?;
     polypoverlay::register(plugin)?;

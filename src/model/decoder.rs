@@ -112,7 +112,9 @@ impl Head {
         let y = ops.conv2d(x, &self.spread.0, Some(&self.spread.1), Conv2d::dense(1))?;
         let y = ops.pixel_shuffle(&y, SHUFFLE)?;
         // The paper pools, then mixes the channels. Both are linear, so mixing first (and adding the bias
-        // last) gives the same with one plane to pool instead of `width / 4`.
+        // last) gives the same with one plane to pool instead of `width / 4`. The authors' release counts the
+        // padding as zeros, which draws logits at the left and upper edge towards the bias: after calibration that
+        // is a seam of doubt around every picture. Here the padding does not count.
         let y = ops.conv2d(&y, &self.last.0, None, Conv2d::dense(0))?;
         let y = ops.average_pool(&y, 4, [3, 3, 0, 0])?;
         ops.add_param(&y, &self.last.1)

@@ -162,7 +162,8 @@ pub trait FrameOps {
     /// order, ONNX's CRD).
     fn pixel_shuffle(&self, x: &Self::Tensor, factor: usize) -> Result<Self::Tensor, ModelError>;
 
-    /// Mean of `size * size` cells, stride 1, after zero padding (top, left, bottom, right); padding counts.
+    /// Mean of a window of `size * size` cells, stride 1, over a plane that is padded (top, left, bottom, right);
+    /// only the cells of the plane count, so that its edge is as bright as its middle.
     fn average_pool(
         &self,
         x: &Self::Tensor,

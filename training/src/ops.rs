@@ -241,9 +241,17 @@ impl FrameOps for TchOps<'_> {
         let op = "average pool";
         let [top, left, bottom, right] = padding;
         let sides = integers(&[left, right, top, bottom]);
-        let padded = x.f_constant_pad_nd(&sides[..]).map_err(|error| backend(op, &error))?;
-        let size = integer(size);
-        done(op, padded.f_avg_pool2d([size, size], [1, 1], [0, 0], false, true, None::<i64>))
+        let size = [integer(size); 2];
+        let mean = |x: &Tensor| {
+            let padded = x.f_constant_pad_nd(&sides[..])?;
+            padded.f_avg_pool2d(size, [1, 1], [0, 0], false, true, None::<i64>)
+        };
+        // libtorch leaves padding out only where it is the same on both sides: here it is counted, and then taken
+        // out again.
+        let plane: Vec<i64> = [1, 1].into_iter().chain(x.size().into_iter().skip(2)).collect();
+        let ones = Tensor::f_ones(plane, (x.kind(), x.device()));
+        let pooled = mean(x).and_then(|mean_of_all| mean_of_all.f_div(&ones.and_then(|ones| mean(&ones))?));
+        done(op, pooled)
     }
 
     fn dropout(&self, x: &Value, share: f64) -> Done {

@@ -225,7 +225,7 @@ impl FrameOps for GraphWriter<'_> {
             ints("kernel_shape", &[size; 2]),
             ints("strides", &[1, 1]),
             pads(padding),
-            int("count_include_pad", 1),
+            int("count_include_pad", 0),
         ];
         Ok(self.node("AveragePool", &[&x.name], attributes, shape))
     }

@@ -67,7 +67,7 @@ pub(super) fn convolve_transposed(x: &[f32], [height, width]: Size, weight: &[f3
     y
 }
 
-/// Mean of `window * window` cells of a plane `[H,W]`, stride 1, zeros around it counting.
+/// Mean of `window * window` cells of a plane `[H,W]`, stride 1; what the window sees past the plane does not count.
 pub(super) fn average(
     x: &[f32],
     size: Size,
@@ -86,7 +86,7 @@ pub(super) fn average(
                 .flat_map(|y| columns.clone().map(move |x| y * width + x))
                 .map(|index| f64::from(x[index]))
                 .sum();
-            means.push((sum / (window * window) as f64) as f32);
+            means.push((sum / (rows.len() * columns.len()) as f64) as f32);
         }
     }
     means
@@ -95,6 +95,13 @@ pub(super) fn average(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mean_by_hand() {
+        // 1 2 / 3 4 seen through a 2 x 2 window that begins a row and a column before the plane.
+        let means = average(&[1.0, 2.0, 3.0, 4.0], [2, 2], 2, [1, 1, 0, 0], [2, 2]);
+        assert_eq!(means, [1.0, 1.5, 2.0, 2.5]);
+    }
 
     #[test]
     fn a_convolution_by_hand() {
