@@ -119,10 +119,16 @@ impl Network {
         self.levels.iter().flat_map(|level| level.prompt.params()).collect()
     }
 
+    /// All parameters: the frame graph's, then the prompt side's.
+    pub fn params(&self) -> Vec<&Param> {
+        let mut all = self.frame_params();
+        all.extend(self.prompt_params());
+        all
+    }
+
     /// The number of values that an optimiser changes.
     pub fn trainable(&self) -> usize {
-        let all = self.frame_params().into_iter().chain(self.prompt_params());
-        all.filter(|param| param.role == Role::Trainable).map(Param::len).sum()
+        self.params().into_iter().filter(|param| param.role == Role::Trainable).map(Param::len).sum()
     }
 
     /// Names and shapes `[T,C]` of the prompt memory's six tensors, in the order in which engines take them:

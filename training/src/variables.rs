@@ -30,8 +30,21 @@ impl Variables {
         frozen: &[String],
         device: Device,
     ) -> Result<Self, TrainingError> {
+        Self::of(&network.params(), weights, frozen, device)
+    }
+
+    /// The same for `params`, which may be a block's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(
+        params: &[&Param],
+        weights: &Weights,
+        frozen: &[String],
+        device: Device,
+    ) -> Result<Self, TrainingError> {
         let (mut tensors, mut trainable) = (BTreeMap::new(), Vec::new());
-        for param in network.frame_params().into_iter().chain(network.prompt_params()) {
+        for param in params {
             let array = weights.get(param)?;
             let shape: Vec<i64> = array.shape.iter().map(|&n| n as i64).collect();
             let tensor = Tensor::f_from_slice(&array.values)?.f_reshape(shape)?.f_to_device(device)?;

@@ -134,8 +134,7 @@ fn every_file_is_needed_and_must_be_the_one_that_was_written() {
 fn a_memory_of_other_weights_is_not_written() {
     let temp = TempDir::new().unwrap();
     let network = Network::new(&small()).unwrap();
-    let mut params = network.frame_params();
-    params.extend(network.prompt_params());
+    let params = network.params();
     let weights = |seed| Weights::random(&params, seed);
     let memory = write::random_memory(&network, &weights(2), 1).unwrap();
     let folder = write_random(&temp.path().join("a"), small(), 1).unwrap();

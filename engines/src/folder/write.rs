@@ -112,9 +112,7 @@ pub fn write_folder(
 /// As [`write_folder`].
 pub fn write_random(dir: &Path, model: ModelSpec, seed: u64) -> Result<EngineFolder, EngineError> {
     let network = Network::new(&model)?;
-    let mut params = network.frame_params();
-    params.extend(network.prompt_params());
-    let weights = Weights::random(&params, seed);
+    let weights = Weights::random(&network.params(), seed);
     let memory = random_memory(&network, &weights, seed)?;
     let side_px = u32::try_from(model.side_px).map_err(|cause| EngineError::Refused {
         option: "side_px",

@@ -182,8 +182,7 @@ fn head() {
 /// A whole network: text features to memory by the reference, then the exported file.
 fn network(spec: &ModelSpec, batch: usize) {
     let network = Network::new(spec).unwrap();
-    let mut params = network.frame_params();
-    params.extend(network.prompt_params());
+    let params = network.params();
     let weights = roughened(&params, 14);
     let ops = ReferenceOps::new(&weights);
     let text = random(&[1, polyp::model::PROMPT_TOKENS, spec.text_width], 15);

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use polyp_training::data::DataSet;
 use polyp_training::fit::{FitConfig, Progress, fit};
 
+use super::plot::draw;
+
 /// Train a network; the best epoch is chosen on the validation split.
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
@@ -31,20 +33,17 @@ impl Fit {
         let config = FitConfig::read(&self.config)?;
         let data = Arc::new(DataSet::open(&self.data)?);
         let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
-            "{prefix} {wide_bar} {pos}/{len} steps, {eta} to the epoch's end, {msg}",
+            "{prefix} {wide_bar} step {pos}/{len}, {eta} to the end, {msg}",
         )?);
-        let mut epoch = 0;
         let outcome = fit(&config, &data, &self.out, self.resume, &mut |progress| {
-            if progress.epoch != epoch {
-                epoch = progress.epoch;
-                bar.reset();
-                bar.set_length(progress.steps as u64);
-                bar.set_prefix(format!("epoch {epoch}/{}", progress.epochs));
-            }
-            bar.set_position(progress.step as u64);
+            let Progress { epoch, epochs, step, steps, .. } = progress;
+            bar.set_length((epochs * steps) as u64);
+            bar.set_prefix(format!("epoch {epoch}/{epochs}"));
+            bar.set_position(((epoch - 1) * steps + step) as u64);
             bar.set_message(words(&progress));
         })?;
         bar.finish_and_clear();
+        draw(&self.out, &self.out.join("learning.svg"))?;
         println!(
             "{}: best epoch {} of {}, validation Dice {:.4}",
             self.out.display(),

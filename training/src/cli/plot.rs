@@ -1,6 +1,6 @@
 //! `polyp-train plot`: a run's learning curves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -19,8 +19,13 @@ pub(crate) struct Plot {
 
 impl Plot {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let svg = learning_curves(&read_metrics(&self.run.join("metrics.jsonl"))?)?;
         let out = self.out.unwrap_or_else(|| self.run.join("learning.svg"));
-        std::fs::write(&out, svg).with_context(|| format!("{}: write", out.display()))
+        draw(&self.run, &out)
     }
+}
+
+/// Draws the learning curves of the run in folder `run`.
+pub(super) fn draw(run: &Path, out: &Path) -> anyhow::Result<()> {
+    let svg = learning_curves(&read_metrics(&run.join("metrics.jsonl"))?)?;
+    std::fs::write(out, svg).with_context(|| format!("{}: write", out.display()))
 }

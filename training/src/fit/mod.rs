@@ -133,7 +133,8 @@ pub fn fit(
             watch(Progress { epoch, epochs, step: done, steps, loss, best_dice: state.best_dice });
         }
         let seen = validate(&trainer, config, data, &validation)?;
-        let best = seen.dice > state.best_dice;
+        // The first is kept whatever it is: a run always has a checkpoint to look at.
+        let best = state.best_epoch == 0 || seen.dice > state.best_dice;
         if best {
             state.best_dice = seen.dice;
             state.best_epoch = epoch;
@@ -150,6 +151,14 @@ pub fn fit(
             best,
         });
         checkpoint.keep_last(&trainer, &state)?;
+        tracing::info!(
+            "epoch {epoch}/{}: training loss {:.4}, validation loss {:.4}, Dice {:.4}{}",
+            config.epochs,
+            sum / steps as f64,
+            seen.loss,
+            seen.dice,
+            if best { ", the best so far" } else { "" }
+        );
         if epoch - state.best_epoch >= config.patience {
             tracing::info!(
                 epoch,

@@ -14,7 +14,7 @@ use crate::error::TrainingError;
 /// # Errors
 /// When the file can not be read, or lacks a parameter, naming it.
 pub fn first_weights(config: &FitConfig, network: &Network) -> Result<Weights, TrainingError> {
-    let params: Vec<_> = network.frame_params().into_iter().chain(network.prompt_params()).collect();
+    let params = network.params();
     let mut weights = Weights::random(&params, config.seed);
     let Some(path) = &config.pretrained else { return Ok(weights) };
     let pretrained = Weights::read_safetensors(path)?;
