@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # A folder with nothing but the plugin: GStreamer would take every other library beside it for a plugin too.
 plugin_release := target/gst/release
 
-.PHONY: help need-cargo setup setup-base setup-demo setup-trainer build demo test lint bench check-format format doc clean-demo
+.PHONY: help need-cargo setup setup-base setup-demo setup-trainer build trainer demo test lint bench check-format format doc clean-demo
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ setup-trainer: ## fetch what `polyp-train` needs
 build: need-cargo setup-base ## build the plugin and the tools for a cart, optimised; the plugin alone lies in target/gst/release/
 	cargo build --release --package gst-plugin-polyp --package polyp --package polyp-engine
 	@install -D target/release/libgstpolyp.so $(plugin_release)/libgstpolyp.so
+
+trainer: need-cargo setup-trainer ## build `polyp-train`, optimised
+	cargo build --release --package polyp-training
 
 demo: setup-demo build ## play the demonstration: live segmentation without a camera and without a GPU
 	@GST_PLUGIN_PATH="$(CURDIR)/$(plugin_release)$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" \

@@ -21,7 +21,7 @@ fn backends() -> impl Iterator<Item = &'static Backend> {
     BACKENDS.iter().filter(|backend| match (backend.available)() {
         Ok(()) => true,
         Err(EngineError::Feature { backend, .. }) => {
-            println!("skipped: backend {backend} (its feature is off)");
+            println!("skipped: backend {backend}, because its feature is off");
             false
         }
         Err(error) => panic!("{error}"),

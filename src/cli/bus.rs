@@ -113,10 +113,8 @@ fn follow(
             gst::MessageView::Info(info) => {
                 eprintln!("polyp: {}: {}", name(&message), info.error().message());
             }
-            gst::MessageView::Latency(_) => {
-                if pipeline.recalculate_latency().is_err() {
-                    eprintln!("polyp: the pipeline's latency can not be worked out anew");
-                }
+            gst::MessageView::Latency(_) if pipeline.recalculate_latency().is_err() => {
+                eprintln!("polyp: the pipeline's latency can not be worked out anew");
             }
             _ => {}
         }

@@ -20,7 +20,7 @@ fn pipelines(text: &str) -> impl Iterator<Item = &str> {
 fn every_documented_pipeline_runs_to_its_end() {
     init();
     if let Err(error) = (Backend::named("openvino").unwrap().available)() {
-        println!("skipped: the documented pipelines: {error}");
+        println!("skipped: the documented pipelines, because {error}");
         return;
     }
     for (element, text) in DOCUMENTED {

@@ -14,6 +14,7 @@ mod formats;
 mod launch;
 mod live;
 mod locked;
+mod meta;
 mod overlay;
 mod plugin_file;
 mod properties;

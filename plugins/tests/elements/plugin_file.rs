@@ -11,7 +11,7 @@ fn plugin_folder() -> Option<tempfile::TempDir> {
     let file = target.join("libgstpolyp.so");
     let file = if file.exists() { file } else { target.join("deps/libgstpolyp.so") };
     if !file.exists() {
-        println!("skipped: the plugin as a file: {} is not built", file.display());
+        println!("skipped: the plugin as a file, because {} is not built", file.display());
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -32,7 +32,7 @@ fn tool(name: &str, folder: &tempfile::TempDir, arguments: &[&str]) -> Option<(b
             Some((output.status.success(), text.into_owned()))
         }
         Err(error) => {
-            println!("skipped: the plugin as a file: {name}: {error}");
+            println!("skipped: the plugin as a file, because {name} can not be started: {error}");
             None
         }
     }

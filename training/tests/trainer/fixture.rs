@@ -81,7 +81,7 @@ pub(crate) fn config() -> FitConfig {
         pretrained: None,
         frozen: Vec::new(),
         seed: 7,
-        threads: 2,
+        threads: 1,
         loader_threads: 1,
         augment: AugmentConfig::default(),
     }

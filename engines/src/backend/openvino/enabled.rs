@@ -7,7 +7,8 @@ use openvino::{
     PropertyKey, RwPropertyKey, Shape, Tensor,
 };
 
-use crate::backend::interface::{Bound, IMAGE, LOGITS, Port, check_images, check_logits, check_ports};
+use crate::backend::interface::{Bound, check_images, check_logits};
+use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;

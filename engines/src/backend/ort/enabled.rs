@@ -8,7 +8,8 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
 
-use crate::backend::interface::{Bound, IMAGE, LOGITS, Port, check_images, check_logits, check_ports};
+use crate::backend::interface::{Bound, check_images, check_logits};
+use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
