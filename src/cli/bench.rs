@@ -88,10 +88,10 @@ impl Bench {
             roi: Roi::Auto,
         };
         let overlay = Overlay { style: self.style.clone(), settings: Settings::default() };
-        let ours = self.play(&live::make(&segment, &overlay)?, &frames, self.time)?;
-        let text = plugin::make("textoverlay")?;
+        let (live, text) = (live::make(&segment, &overlay)?, plugin::make("textoverlay")?);
         text.set_property("text", "textoverlay: one line of text");
-        let peer = self.play(&text, &frames, self.time.min(PEER))?;
+        let ours = self.play(&live, "sink", &frames, self.time)?;
+        let peer = self.play(&text, "video_sink", &frames, self.time.min(PEER))?;
         self.report(&ours, &peer);
         Ok(())
     }
@@ -121,10 +121,11 @@ impl Bench {
     fn play(
         &self,
         element: &gst::Element,
+        entrance: &str,
         frames: &Arc<Vec<[Vec<u8>; 2]>>,
         time: Duration,
     ) -> Result<Outcome, Failure> {
-        let gathered = gather(element, |_, _| {})?;
+        let gathered = gather(element, entrance, |_, _| {})?;
         let (kept, width) = (Arc::clone(frames), self.size.width as usize);
         let paint = move |index: u64, canvas: &mut Canvas<'_>| {
             let frame = kept.get(index as usize % kept.len().max(1));
@@ -156,7 +157,7 @@ impl Bench {
         // A frame that comes after its time is dropped, and counted so.
         screen.set_property("max-lateness", 0_i64);
         source::chain(&pipeline, &[element, &queue, &screen])?;
-        last.link(element).map_err(Failure::build)?;
+        last.link_pads(Some("src"), element, Some(entrance)).map_err(Failure::build)?;
         // The sink forgets its counts when it stops.
         let mut counts = (0, 0);
         let played = bus::play(&pipeline, feed, || {

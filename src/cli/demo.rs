@@ -100,7 +100,7 @@ impl Demo {
             Arc::new(clip(self.stills.as_deref(), self.size, self.framerate, self.dwell.as_secs_f64())?);
         let live = live::make(&self.segment()?, &self.overlay())?;
         let kept = Arc::new(Mutex::new(Kept::default()));
-        let gathered = gather(&live, keep(&clip, &kept))?;
+        let gathered = gather(&live, "sink", keep(&clip, &kept))?;
         let count = clip.pictures() as u64 * clip.dwell_frames();
         let pipeline = gst::Pipeline::new();
         let Opened { last, feed } = demo(&pipeline, Arc::clone(&clip), Some(count))?;

@@ -35,14 +35,16 @@ impl Shared {
     }
 }
 
-/// Watches the pads of `element`, whose frames pass it one at a time; `each` hears of every frame that leaves it.
+/// Watches the pads of `element`, whose frames come in by the pad `entrance` and pass it one at a time; `each` hears of
+/// every frame that leaves it with something of ours on it.
 pub(super) fn gather(
     element: &gst::Element,
+    entrance: &str,
     mut each: impl FnMut(&Reading, &gst::Buffer) + Send + 'static,
 ) -> Result<Shared, Failure> {
     let (gathered, entered) = (Shared::default(), Arc::new(Mutex::new(None)));
     let entry = Arc::clone(&entered);
-    plugin::pad(element, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+    plugin::pad(element, entrance)?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         *entry.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         gst::PadProbeReturn::Ok
     });

@@ -15,9 +15,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("videotestsrc", "gstreamer1.0-plugins-base"),
     ("autovideosink", "gstreamer1.0-plugins-good"),
     ("deinterlace", "gstreamer1.0-plugins-good"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
     ("matroskamux", "gstreamer1.0-plugins-good"),
     ("v4l2src", "gstreamer1.0-plugins-good"),
     ("decklinkvideosrc", "gstreamer1.0-plugins-bad"),
+    ("textoverlay", "gstreamer1.0-x"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
 ];
 
