@@ -170,7 +170,7 @@ mod tests {
         let error = from_bytes(&short.to_bytes()).unwrap_err().to_string();
         assert_eq!(error, "memory.safetensors, field memory.d8.value: expected a tensor, found none");
         let mut long = memory();
-        long.tensors.push(("memory.d2.key".to_owned(), Array::default()));
+        long.tensors.push(("memory.d2.key".to_owned(), Array::new(vec![1], vec![0.0]).unwrap()));
         assert!(from_bytes(&long.to_bytes()).unwrap_err().to_string().contains("field memory.d2.key"));
         let bare = file::to_bytes(std::iter::empty(), &[]);
         assert!(from_bytes(&bare).unwrap_err().to_string().contains("field prompt: expected a word"));

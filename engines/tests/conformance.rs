@@ -114,10 +114,15 @@ fn the_prompt_that_is_given_is_the_prompt_that_counts() {
         let first = infer(engine.as_mut(), &image, 1, &one);
         let second = infer(engine.as_mut(), &image, 1, &other);
         assert!(Difference::between(&first, &second).furthest > 1e-3, "{}", backend.name);
-        assert_eq!(infer(engine.as_mut(), &image, 1, &one), first, "{}: and back", backend.name);
+        // OpenVINO does not promise the same bits twice: how it divides the sums depends on its threads.
+        let same = |memory: &PromptMemory, expected: &[f32], engine: &mut dyn Engine| {
+            let found = Difference::between(expected, &infer(engine, &image, 1, memory));
+            assert!(found.is_within(Precision::F32), "{}: {found:?}", backend.name);
+        };
+        same(&one, &first, engine.as_mut());
         // Two memories of one name are told apart by what they are.
         let renamed = PromptMemory { prompt: one.prompt.clone(), ..other.clone() };
-        assert_eq!(infer(engine.as_mut(), &image, 1, &renamed), second, "{}", backend.name);
+        same(&renamed, &second, engine.as_mut());
     }
 }
 
@@ -135,7 +140,7 @@ fn a_memory_that_does_not_fit_is_refused_and_the_next_one_runs() {
     let cases = [
         (changed(|m| m.engine_sha256 = "0".repeat(64)), "engine_sha256: expected"),
         (changed(|m| drop(m.tensors.pop())), "tensors: expected 6, found 5"),
-        (changed(|m| m.tensors.swap(0, 1)), "expected memory.d16.key"),
+        (changed(|m| m.tensors.swap(0, 1)), "memory.d16.key: expected it in its place"),
         (changed(|m| m.tensors[0].1.shape = vec![1, 1]), "memory.d16.key: expected"),
         (changed(|m| m.tensors[5].1.values[3] = f32::NAN), "memory.d4.value: expected"),
     ];
@@ -146,7 +151,8 @@ fn a_memory_that_does_not_fit_is_refused_and_the_next_one_runs() {
             let error = engine.infer(&image, 1, memory, &mut Vec::new()).unwrap_err();
             assert!(matches!(error, EngineError::Memory { .. }), "{}: {error}", backend.name);
             assert!(error.to_string().contains(words), "{}: {error}\n{words}", backend.name);
-            assert_eq!(infer(engine.as_mut(), &image, 1, &good), expected, "{}", backend.name);
+            let after = Difference::between(&expected, &infer(engine.as_mut(), &image, 1, &good));
+            assert!(after.is_within(Precision::F32), "{}: {after:?}", backend.name);
         }
     }
 }

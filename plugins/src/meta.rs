@@ -2,8 +2,9 @@
 //! what it is worth, and how long each stage took.
 //!
 //! It is a `GstCustomMeta` named [`NAME`] whose structure holds one boxed, shared [`FrameMeta`]: a copy of the
-//! buffer shares it, `queue` and `videoconvert` hand it on. Its tags say that it depends on the picture's size
-//! and orientation, so elements that change those drop it, and a mask never lands in a wrong place.
+//! buffer shares it, and elements that hand buffers on (`queue`, `tee`, `identity`) hand it on. Elements that make new
+//! pictures (`videoscale`, `videoflip`, `videoconvert`) drop it: it carries a tag that none of them knows, so that none
+//! takes a mask into a picture in which it would lie elsewhere.
 //! `GstAnalyticsSegmentationMtd` was the other road; it is newer than GStreamer 1.22.
 //!
 //! The same is said in plain fields, so that an application that knows nothing of Rust reads it too. Times are in
@@ -139,7 +140,9 @@ pub(crate) fn nanoseconds(time: Duration) -> u64 {
 /// Makes the meta known to GStreamer; more than once does no harm.
 pub fn register() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| gst::meta::CustomMeta::register(NAME, &["video", "size", "orientation"]));
+    ONCE.call_once(|| {
+        gst::meta::CustomMeta::register(NAME, &["video", "size", "orientation", "polyp-placement"])
+    });
 }
 
 /// Hangs `frame` on `buffer`, in place of what hung there.

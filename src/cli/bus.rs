@@ -105,7 +105,10 @@ fn follow(
         watch();
         let Some(message) = bus.timed_pop(GLANCE) else { continue };
         match message.view() {
-            gst::MessageView::Eos(_) => return Ok(ending.is_some()),
+            gst::MessageView::Eos(_) => {
+                watch();
+                return Ok(ending.is_some());
+            }
             gst::MessageView::Error(_) => return Err(failed(&message)),
             gst::MessageView::Warning(warning) => {
                 eprintln!("polyp: {}: {}", name(&message), warning.error().message());

@@ -74,9 +74,6 @@ fn file(pipeline: &gst::Pipeline, path: &Path) -> Result<Opened, Failure> {
     let source = plugin::make("filesrc")?;
     source.set_property("location", path.to_string_lossy().as_ref());
     let decoder = plugin::make("decodebin")?;
-    // Sound is not decoded.
-    decoder.set_property("caps", gst::Caps::new_empty_simple("video/x-raw"));
-    decoder.set_property("expose-all-streams", false);
     chain(pipeline, &[&source, &decoder])?;
     let last = decoded(pipeline, &decoder)?;
     Ok(Opened { last, feed: None })

@@ -219,8 +219,12 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
         let draft = Draft::parse(&text).map_err(|source| ConfigError::Parse { path: name(), source })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        draft.check(folder).map_err(|broken| ConfigError::Check { path: name(), broken })
+        // Absolute, so that what is written out means the same wherever it is put.
+        let path_read =
+            std::path::absolute(path).map_err(|source| ConfigError::Read { path: name(), source })?;
+        draft
+            .check(path_read.parent().unwrap_or(Path::new("")))
+            .map_err(|broken| ConfigError::Check { path: name(), broken })
     }
 
     /// This configuration as a file with every key written out.

@@ -108,7 +108,7 @@ mod tests {
         let draft = Draft { style: "glitter".to_owned(), levels: "0.5,x".to_owned(), ..Draft::default() };
         let error = draft.check().unwrap_err();
         assert!(
-            error.contains("property style: expected outline") && error.contains("\"glitter\""),
+            error.contains("property style: expected contours") && error.contains("\"glitter\""),
             "{error}"
         );
         assert!(error.contains("property levels") && error.contains("0.5,x"), "{error}");

@@ -57,7 +57,7 @@ pub struct PolypSegment {
     pub(super) flushes: AtomicU64,
     /// Whether a wait is to end now.
     pub(super) interrupted: AtomicBool,
-    /// Frames up to this running time, in nanoseconds, come too late to the sink.
+    /// Frames up to this running time, in nanoseconds, come too late to the sink; 0 while none does.
     pub(super) late_until: AtomicU64,
 }
 

@@ -32,7 +32,8 @@ impl PolypSegment {
         let time = self.time(&mut stream, buffer);
         let sequence = stream.sequence;
         stream.sequence += 1;
-        let late = time.as_nanos() <= u128::from(self.late_until.load(Ordering::Relaxed));
+        let late_until = self.late_until.load(Ordering::Relaxed);
+        let late = late_until > 0 && time.as_nanos() <= u128::from(late_until);
         let wanted = || !self.interrupted.load(Ordering::Relaxed);
         let frame = Frame { buffer, sequence, time, late, wanted: &wanted };
         let outcome = catch_unwind(AssertUnwindSafe(|| stream.segment(&frame, &settings, &mut trace)));

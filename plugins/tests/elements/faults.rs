@@ -26,6 +26,7 @@ fn breaks_and_mends(order: fn(&Orders) -> &AtomicBool, words: &str) {
         for index in next..next + 40 {
             let meta = rig.meta(gray(128, at(index)));
             assert_eq!((meta.badge, meta.segmentation.is_none()), (Badge::Fault, true), "{mode}");
+            std::thread::sleep(at(1).into());
         }
         let warnings = rig.messages(gst::MessageType::Warning);
         assert_eq!(warnings.len(), 1, "{mode}: {warnings:?}");
@@ -36,7 +37,7 @@ fn breaks_and_mends(order: fn(&Orders) -> &AtomicBool, words: &str) {
         // Well for a second: 31 frames.
         for index in next..next + 40 {
             rig.meta(gray(128, at(index)));
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(at(1).into());
         }
         let infos = rig.messages(gst::MessageType::Info);
         assert_eq!(infos, ["masks again, after a failing network"], "{mode}");
@@ -56,6 +57,13 @@ fn an_engine_that_answers_with_what_is_not_a_number() {
 
 #[test]
 fn a_panicking_engine() {
+    // Writing out where an ordered panic came from takes longer than a mask may be old.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some("as ordered") {
+            tell(panic);
+        }
+    }));
     breaks_and_mends(|orders| &orders.panic, "panicked");
 }
 

@@ -162,16 +162,17 @@ impl Rig {
         meta::of(&buffer).expect("every buffer has a meta")
     }
 
-    /// Pushes gray frames `1/rate` apart, as fast as it goes, from number `first` on, until `done` says so.
+    /// Pushes gray frames at their own pace, from number `first` on, until `done` says so: masks age by the stream's
+    /// time, so a faster stream would have none that is young enough.
     pub(crate) fn until(&mut self, first: u64, done: impl Fn(&FrameMeta) -> bool) -> (u64, Arc<FrameMeta>) {
-        for index in first..first + 2000 {
+        for index in first..first + 600 {
             let meta = self.meta(gray(128, at(index)));
             if done(&meta) {
                 return (index + 1, meta);
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(at(1).into());
         }
-        panic!("2000 frames and it is not so");
+        panic!("600 frames and it is not so");
     }
 
     /// The messages of that type so far, as text.

@@ -29,7 +29,7 @@ fn every_documented_pipeline_runs_to_its_end() {
             assert!(line.contains(element), "{line}");
             // A screen is not needed to see that it runs.
             let line = line.replace("ENGINE", &engine_folder().display().to_string());
-            let line = line.replace("autovideosink", "fakesink");
+            let line = line.replace("autovideosink", "fakesink sync=true");
             run(&line);
         }
     }

@@ -157,6 +157,6 @@ fn wrong_settings_are_refused_before_the_first_frame() {
     element.set_bus(Some(&bus));
     assert!(element.set_state(gst::State::Paused).is_err());
     let text = text_of(&bus.pop_filtered(&[gst::MessageType::Error]).unwrap());
-    assert!(text.contains("property style: expected outline") && text.contains("\"glitter\""), "{text}");
+    assert!(text.contains("property style: expected contours") && text.contains("\"glitter\""), "{text}");
     element.set_state(gst::State::Null).unwrap();
 }

