@@ -39,7 +39,7 @@ fn run(line: &str) -> Result<(), String> {
 }
 
 #[test]
-fn every_printed_line_runs() {
+fn every_printed_line_alone_runs() {
     let mut files = vec![root().join("README.md")];
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
         files.push(entry.unwrap().path());

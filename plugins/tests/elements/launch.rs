@@ -17,7 +17,7 @@ fn pipelines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_documented_pipeline_runs_to_its_end() {
+fn every_documented_pipeline_alone_runs_to_its_end() {
     init();
     if let Err(error) = (Backend::named("openvino").unwrap().available)() {
         println!("skipped: the documented pipelines, because {error}");
