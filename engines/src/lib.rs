@@ -7,10 +7,10 @@
 //! 2. [`weights`]: named arrays, read from and written to safetensors.
 //! 3. [`prompt`], [`memory`]: a sentence, made the six small tensors that every frame is asked about.
 //! 4. [`engine`]: what runs frames ([`engine::Engine`]) and the slice of what can ([`engine::BACKENDS`]).
-//! 5. [`reference`], [`backend`]: the plain CPU interpreter that is the specification, and the libraries that
+//! 5. [`mod@reference`], [`backend`]: the plain CPU interpreter that is the specification, and the libraries that
 //!    are fast. [`onnx`] writes the one file that they read.
 //! 6. [`worker`]: a thread that owns an engine, and waits that always end.
-//! 7. [`verify`], [`score`], [`bench`]: whether an engine computes the right thing, how good and how fast it is.
+//! 7. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
 //!
 //! [`deps`] knows where the libraries that are opened at run time lie. Every error is an
 //! [`error::EngineError`].

@@ -1,6 +1,6 @@
 //! The tch interpreter of the network: it learns.
 //!
-//! Dense convolutions, linear layers and attention run in [`TchOps::compute`] (bfloat16 halves a step's time
+//! Dense convolutions, linear layers and attention run in the kind that [`TchOps`] is given (bfloat16 halves a step's time
 //! on a CPU that has it); depthwise convolutions, norms and the prompt side stay in float32: the first are
 //! slower in bfloat16, the others lose what they are for. Tensors that were made from `[B,H,W,C]` bytes keep
 //! that layout in memory, which is what the convolutions want.

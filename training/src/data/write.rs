@@ -130,7 +130,7 @@ impl DataSetWriter {
     /// Writes the columns and gives the file its name.
     ///
     /// # Errors
-    /// [`TrainingError::Field`] when there is no picture, [`TrainingError::Hdf5`] or [`TrainingError::Io`]
+    /// [`TrainingError::Field`] when there is no picture, [`TrainingError::Hdf5`] or [`TrainingError::File`]
     /// when writing fails.
     pub fn finish(mut self) -> Result<(), TrainingError> {
         if self.infos.is_empty() {
