@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use gst::prelude::*;
 use polyp_tests::{plugin_folder, root, tool};
 use serde_json::Value;
 
@@ -28,7 +29,6 @@ fn frames(path: &Path) -> usize {
     let pipeline = gst::parse::launch(&line).unwrap();
     let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&count);
-    use gst::prelude::*;
     let end = pipeline.downcast_ref::<gst::Bin>().unwrap().by_name("end").unwrap();
     end.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);

@@ -155,7 +155,7 @@ fn forbidden_words(path: &str, text: &str) -> Vec<String> {
     }
     let names = |line: &str, word: &str| {
         line.match_indices(word).any(|(at, _)| {
-            // `frame/work/` is a folder of some project; `/…/` after a space or a quote is one of a machine.
+            // A folder within a path is some project's; one after a space or a quote is a machine's.
             let before = line[..at].chars().next_back();
             !(word.starts_with('/') && before.is_some_and(|c| c.is_alphanumeric() || "._-})".contains(c)))
         })

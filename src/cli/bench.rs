@@ -5,26 +5,22 @@
 //! how many frames come late to a sink that keeps the clock's pace. In the same run, over the same frames, GStreamer's
 //! own `textoverlay` writes one line of text: the peer that the overlay's cost is compared with.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use gst::prelude::*;
 use polyp::clip::Clip;
-use polyp::config::{Framerate, Mode, Overlay, Precision, Segment};
 use polyp::frame::{Canvas, PixelFormat, PlaneMut, Size};
-use polyp::overlay::{STYLES, Settings};
-use polyp::roi::Roi;
 use serde_json::json;
 
-use super::demo::{duration, mode, size};
 use super::failure::Failure;
 use super::feed::Frames;
 use super::gather::{Gathered, Shared, gather};
+use super::options::{Play, duration, size};
 use super::source::{self, Opened, clip};
 use super::stopwatch::{Times, milliseconds};
-use super::{bus, live, place, plugin, reading, sink};
+use super::{bus, live, plugin, reading, sink};
 
 /// Frames that are kept in memory and fed over and over: some of each still, so that masks are many and different.
 const KEPT: u64 = 60;
@@ -34,30 +30,14 @@ const PEER: Duration = Duration::from_secs(10);
 /// Measure what polyplive costs the picture: its delay, late frames, stages
 #[derive(Debug, Args)]
 pub(super) struct Bench {
-    /// The engine [default: the repository's engines/store/lite]
-    #[arg(long, value_name = "DIR")]
-    engine: Option<PathBuf>,
-    /// The library that runs the network [default: the element's own choice]
-    #[arg(long, value_name = "NAME")]
-    backend: Option<String>,
+    #[command(flatten)]
+    play: Play,
     /// Frame size: 720p, 1080p, 2160p or WIDTHxHEIGHT
     #[arg(long, default_value = "1080p", value_parser = size)]
     size: Size,
-    /// Frames per second
-    #[arg(long, default_value = "30")]
-    framerate: Framerate,
     /// How long to play
     #[arg(long, default_value = "60s", value_parser = duration)]
     time: Duration,
-    /// live or locked
-    #[arg(long, default_value = "live", value_parser = mode)]
-    mode: Mode,
-    /// How long the picture waits at most in locked mode
-    #[arg(long, default_value = "33ms", value_parser = duration)]
-    latency_budget: Duration,
-    /// How masks are painted
-    #[arg(long, default_value = STYLES[0].name())]
-    style: String,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -76,22 +56,11 @@ impl Bench {
     pub(super) fn run(&self) -> Result<(), Failure> {
         plugin::start()?;
         let frames = Arc::new(self.paint()?);
-        let segment = Segment {
-            engine: place::engine(self.engine.as_deref())?,
-            prompt: None,
-            backend: self.backend.clone(),
-            precision: Precision::Auto,
-            threads: 0,
-            mode: self.mode,
-            latency_budget: self.latency_budget,
-            max_mask_age: Duration::from_millis(120),
-            roi: Roi::Auto,
-        };
-        let overlay = Overlay { style: self.style.clone(), settings: Settings::default() };
-        let (live, text) = (live::make(&segment, &overlay)?, plugin::make("textoverlay")?);
+        let live = live::make(&self.play.segment()?, &self.play.overlay())?;
+        let text = plugin::make("textoverlay")?;
         text.set_property("text", "textoverlay: one line of text");
-        let ours = self.play(&live, "sink", &frames, self.time)?;
-        let peer = self.play(&text, "video_sink", &frames, self.time.min(PEER))?;
+        let ours = self.run_through(&live, "sink", &frames, self.time)?;
+        let peer = self.run_through(&text, "video_sink", &frames, self.time.min(PEER))?;
         self.report(&ours, &peer);
         Ok(())
     }
@@ -99,7 +68,7 @@ impl Bench {
     /// Frames of the clip, in memory.
     fn paint(&self) -> Result<Vec<[Vec<u8>; 2]>, Failure> {
         // Each still for a second: the kept frames are spread over all of them.
-        let clip = clip(None, self.size, self.framerate, 1.0)?;
+        let clip = clip(None, self.size, self.play.framerate, 1.0)?;
         let total = clip.dwell_frames() * clip.pictures() as u64;
         let run = (KEPT / clip.pictures() as u64).max(1);
         let indices = (0..total).filter(|index| index % clip.dwell_frames() < run);
@@ -118,7 +87,7 @@ impl Bench {
         indices.map(paint).collect()
     }
 
-    fn play(
+    fn run_through(
         &self,
         element: &gst::Element,
         entrance: &str,
@@ -138,14 +107,14 @@ impl Bench {
             }
             Ok(())
         };
-        let count = (time.as_secs_f64() * self.framerate.per_second()).round() as u64;
+        let count = (time.as_secs_f64() * self.play.framerate.per_second()).round() as u64;
         let pipeline = gst::Pipeline::new();
         let Opened { last, feed } = source::feed(
             &pipeline,
             Frames {
                 format: PixelFormat::Nv12,
                 size: self.size,
-                framerate: self.framerate,
+                framerate: self.play.framerate,
                 count: Some(count),
                 paint: Box::new(paint),
             },
@@ -182,8 +151,8 @@ impl Bench {
             let report = json!({
                 "size": self.size.to_string(),
                 "format": PixelFormat::Nv12.name(),
-                "framerate": self.framerate.per_second(),
-                "mode": self.mode.name(),
+                "framerate": self.play.framerate.per_second(),
+                "mode": self.play.mode.name(),
                 "seconds": self.time.as_secs_f64(),
                 "frames": figures.transit.count(),
                 "picture_path_ms": quantiles(&figures.transit),
@@ -202,8 +171,8 @@ impl Bench {
         println!(
             "{} NV12 at {} frames a second, mode={}, {} frames\n",
             self.size,
-            self.framerate,
-            self.mode.name(),
+            self.play.framerate,
+            self.play.mode.name(),
             figures.transit.count()
         );
         println!("{}", figures.table());

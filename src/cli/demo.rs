@@ -17,17 +17,16 @@ use std::time::Duration;
 use clap::Args;
 use gst::prelude::*;
 use polyp::clip::Clip;
-use polyp::config::{Framerate, Mode, Overlay, Precision, Segment, Sink, parse_duration, parse_size};
+use polyp::config::Sink;
 use polyp::frame::Size;
-use polyp::overlay::{STYLES, Settings};
-use polyp::roi::Roi;
 
 use super::failure::Failure;
 use super::feed::Feed;
 use super::gather::{Gathered, gather};
+use super::options::{Play, duration, size};
 use super::reading::Reading;
 use super::source::{Opened, chain, clip, demo};
-use super::{bus, live, place, plugin, sink};
+use super::{bus, live, plugin, sink};
 use judge::{Judgement, judge};
 
 /// The part of a still's time after which its frame for the contact sheet is taken.
@@ -39,45 +38,20 @@ pub(super) struct Demo {
     /// The folder for overlay.mkv and contact-sheet.png
     #[arg(long, value_name = "DIR", default_value = "demo")]
     out: PathBuf,
-    /// The engine [default: the repository's engines/store/lite]
-    #[arg(long, value_name = "DIR")]
-    engine: Option<PathBuf>,
+    #[command(flatten)]
+    play: Play,
     /// The stills [default: the repository's tests/fixtures/kvasir-seg]
     #[arg(long, value_name = "DIR")]
     stills: Option<PathBuf>,
     /// Frame size: 720p, 1080p, 2160p or WIDTHxHEIGHT
     #[arg(long, default_value = "720p", value_parser = size)]
     size: Size,
-    /// Frames per second
-    #[arg(long, default_value = "30")]
-    framerate: Framerate,
     /// How long each still is shown
     #[arg(long, default_value = "2500ms", value_parser = duration)]
     dwell: Duration,
-    /// live: the picture never waits; locked: it waits for its own mask
-    #[arg(long, default_value = "live", value_parser = mode)]
-    mode: Mode,
-    /// How long the picture waits at most in locked mode
-    #[arg(long, default_value = "33ms", value_parser = duration)]
-    latency_budget: Duration,
-    /// How masks are painted: a style that `gst-inspect-1.0 polypoverlay` lists
-    #[arg(long, default_value = STYLES[0].name())]
-    style: String,
     /// Open no window even where there is a display
     #[arg(long)]
     no_window: bool,
-}
-
-pub(super) fn size(text: &str) -> Result<Size, String> {
-    parse_size(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn mode(text: &str) -> Result<Mode, String> {
-    Mode::from_name(text).ok_or_else(|| "expected live or locked".to_owned())
 }
 
 /// What is kept of the stream.
@@ -92,13 +66,9 @@ struct Kept {
 impl Demo {
     pub(super) fn run(&self) -> Result<(), Failure> {
         plugin::start()?;
-        if polyp::overlay::style(&self.style).is_none() {
-            let names: Vec<_> = STYLES.iter().map(|style| style.name()).collect();
-            return Err(Failure::Usage(format!("--style {:?}: expected {}", self.style, names.join(", "))));
-        }
         let clip =
-            Arc::new(clip(self.stills.as_deref(), self.size, self.framerate, self.dwell.as_secs_f64())?);
-        let live = live::make(&self.segment()?, &self.overlay())?;
+            Arc::new(clip(self.stills.as_deref(), self.size, self.play.framerate, self.dwell.as_secs_f64())?);
+        let live = live::make(&self.play.segment()?, &self.play.overlay())?;
         let kept = Arc::new(Mutex::new(Kept::default()));
         let gathered = gather(&live, "sink", keep(&clip, &kept))?;
         let count = clip.pictures() as u64 * clip.dwell_frames();
@@ -112,7 +82,7 @@ impl Demo {
             "animated stills, not video: {} real pictures panned and zoomed, {} at {} frames a second, {:.0} s",
             clip.pictures(),
             self.size,
-            self.framerate,
+            self.play.framerate,
             clip.framerate().time_of(count).as_secs_f64()
         );
         let played = bus::play(&pipeline, feed, || {})?;
@@ -121,31 +91,13 @@ impl Demo {
         if played.interrupted {
             println!("ended early: the figures are of what was played until then");
         }
-        if played.feed_latest > self.framerate.interval() {
+        if played.feed_latest > self.play.framerate.interval() {
             println!(
                 "this machine fell behind: the latest frame was fed {:.0} ms late",
                 played.feed_latest.as_secs_f64() * 1e3
             );
         }
         Ok(())
-    }
-
-    fn segment(&self) -> Result<Segment, Failure> {
-        Ok(Segment {
-            engine: place::engine(self.engine.as_deref())?,
-            prompt: None,
-            backend: None,
-            precision: Precision::Auto,
-            threads: 0,
-            mode: self.mode,
-            latency_budget: self.latency_budget,
-            max_mask_age: Duration::from_millis(120),
-            roi: Roi::Auto,
-        })
-    }
-
-    fn overlay(&self) -> Overlay {
-        Overlay { style: self.style.clone(), settings: Settings::default() }
     }
 
     /// The file, and a window where there is a display; gives the file's path.

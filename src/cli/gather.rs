@@ -40,7 +40,7 @@ impl Shared {
 pub(super) fn gather(
     element: &gst::Element,
     entrance: &str,
-    mut each: impl FnMut(&Reading, &gst::Buffer) + Send + 'static,
+    each: impl FnMut(&Reading, &gst::Buffer) + Send + 'static,
 ) -> Result<Shared, Failure> {
     let (gathered, entered) = (Shared::default(), Arc::new(Mutex::new(None)));
     let entry = Arc::clone(&entered);
@@ -49,7 +49,7 @@ pub(super) fn gather(
         gst::PadProbeReturn::Ok
     });
     let figures = gathered.clone();
-    let each = Mutex::new(move |reading: &Reading, buffer: &gst::Buffer| each(reading, buffer));
+    let each = Mutex::new(each);
     plugin::pad(element, "src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let left = Instant::now();
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };

@@ -15,6 +15,7 @@ mod failure;
 mod feed;
 mod gather;
 mod live;
+mod options;
 mod place;
 mod plugin;
 mod reading;

@@ -273,25 +273,26 @@ impl Rules<'_> {
         let mode = self.choice("segment.mode", draft.mode.as_ref(), Mode::ALL, Mode::name, waits);
         let budget = "a shorter wait is none, and a longer one makes the endoscope unusable";
         let age = "an older mask lies elsewhere than the polyp";
+        let default = Segment::of(self.path(draft.engine.as_deref().unwrap_or(Path::new(""))));
         Segment {
-            engine: self.path(draft.engine.as_deref().unwrap_or(Path::new(""))),
+            engine: default.engine,
             prompt: draft.prompt.clone(),
             backend: draft.backend.clone(),
-            precision: precision.unwrap_or(Precision::Auto),
-            threads: in_bounds.unwrap_or(0),
-            mode: mode.unwrap_or(Mode::Live),
+            precision: precision.unwrap_or(default.precision),
+            threads: in_bounds.unwrap_or(default.threads),
+            mode: mode.unwrap_or(default.mode),
             latency_budget: self.duration(
                 "segment.latency_budget",
                 draft.latency_budget.as_ref(),
                 ["1ms", "1s"],
-                Duration::from_millis(33),
+                default.latency_budget,
                 budget,
             ),
             max_mask_age: self.duration(
                 "segment.max_mask_age",
                 draft.max_mask_age.as_ref(),
                 ["0ms", "1s"],
-                Duration::from_millis(120),
+                default.max_mask_age,
                 age,
             ),
             roi: self.roi(draft.roi.as_deref()),
@@ -311,13 +312,12 @@ impl Rules<'_> {
     }
 
     fn overlay(&mut self, draft: &OverlayDraft) -> Overlay {
-        let name = draft.style.clone().or_else(|| STYLES.first().map(|first| first.name().to_owned()));
-        let name = name.unwrap_or_default();
+        let Overlay { style: first, settings: default } = Overlay::default();
+        let name = draft.style.clone().unwrap_or(first);
         if style(&name).is_none() {
             let bounds = names(STYLES.iter().map(|style| style.name()));
             self.fail("overlay.style", quoted(&name), bounds, "no other style is known");
         }
-        let default = Settings::default();
         let number = |value: Option<f64>, default: f32| value.map_or(default, |value| value as f32);
         let settings = Settings {
             threshold: number(draft.threshold, default.threshold),

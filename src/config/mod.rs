@@ -22,7 +22,7 @@ pub use keys::{KEYS, Key, table};
 pub use value::{Framerate, ValueError, duration_text, parse_duration, parse_size};
 
 use crate::frame::Size;
-use crate::overlay::Settings;
+use crate::overlay::{STYLES, Settings};
 use crate::roi::Roi;
 
 /// A configuration in which every rule holds.
@@ -124,6 +124,31 @@ pub enum Sink {
     },
     /// Nowhere, at the pace of the clock: for measuring.
     None,
+}
+
+impl Segment {
+    /// The engine in that folder, and everything else as when its key is left out.
+    pub fn of(engine: PathBuf) -> Self {
+        Self {
+            engine,
+            prompt: None,
+            backend: None,
+            precision: Precision::Auto,
+            threads: 0,
+            mode: Mode::Live,
+            latency_budget: Duration::from_millis(33),
+            max_mask_age: Duration::from_millis(120),
+            roi: Roi::default(),
+        }
+    }
+}
+
+impl Default for Overlay {
+    /// As when every key is left out: the first style.
+    fn default() -> Self {
+        let style = STYLES.first().map(|first| first.name().to_owned()).unwrap_or_default();
+        Self { style, settings: Settings::default() }
+    }
 }
 
 /// A choice by name in the configuration: every variant with its name.

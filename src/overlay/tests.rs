@@ -307,13 +307,10 @@ fn a_well_badge_can_be_hidden_and_trouble_can_not() {
 
 #[test]
 fn a_mask_of_another_picture_is_not_painted() {
-    let mut mask = mask(Size::new(640, 512));
+    let mut cut = mask(SIZE);
+    cut.probability.pop();
     let untouched = Painted::new(PixelFormat::I420, SIZE);
-    for broken in 0..2 {
-        if broken == 1 {
-            mask = super::tests::mask(SIZE);
-            mask.probability.pop();
-        }
+    for mask in [mask(Size::new(640, 512)), cut] {
         let shown = mask.shown_on(Duration::ZERO, LIMIT).unwrap();
         let mut frame = Painted::new(PixelFormat::I420, SIZE);
         frame.paint(|canvas| STYLES[0].paint(&shown, &Settings::default(), canvas, &mut Scratch::default()));

@@ -58,9 +58,10 @@ pub(super) fn judge(clip: &Clip, readings: &[Reading]) -> Result<Vec<Judgement>,
     Ok(judged)
 }
 
-/// Still and Dice (shown and own) of each reading; no Dice where no mask was shown.
-#[expect(clippy::type_complexity, reason = "named where it is used")]
-fn compare_all(clip: &Clip, readings: &[Reading]) -> Result<Vec<(usize, Option<(f64, f64)>)>, Failure> {
+/// A frame's still, and its Dice (shown and own); none where no mask was shown.
+type Compared = (usize, Option<(f64, f64)>);
+
+fn compare_all(clip: &Clip, readings: &[Reading]) -> Result<Vec<Compared>, Failure> {
     let compared = readings.iter().map(|reading| {
         let still = clip.picture_of(reading.sequence);
         let Some((mask, _)) = &reading.mask else { return Ok((still, None)) };
