@@ -106,7 +106,7 @@ pub struct Segment {
 /// How the mask is painted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlay {
-    /// The style's name: one of [`STYLES`](crate::overlay::STYLES).
+    /// The style's name: one of [`STYLES`].
     pub style: String,
     /// What every style follows.
     pub settings: Settings,
