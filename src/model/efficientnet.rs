@@ -1,26 +1,49 @@
-//! The image encoder of `lite`: EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant has no
-//! squeeze-and-excite and uses ReLU6).
+//! The image encoders of `lite`: EfficientNet-Lite0, -Lite1 and -Lite2 (Tan and Le, ICML 2019; the Lite variants
+//! have no squeeze-and-excite and use ReLU6).
 //!
 //! Parameter paths are `encoder.` and the key of the public PyTorch weights. The classifier (`_conv_head`,
 //! `_bn1`, `_fc`) is left out.
 
 use super::{BatchNorm, Conv2d, FrameOps, Init, ModelError, Param};
 
-/// Repeats, kernel, stride, expansion, channels out: EfficientNet-Lite0, stage by stage.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-];
+/// Kernel, stride, expansion: the same in the whole family, stage by stage.
+const STAGES: [(usize, usize, usize); 7] =
+    [(3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6)];
 /// Stages (from 0) whose last block is given to the decoder: strides 4, 8, 16 and 32.
 const TAPS: [usize; 4] = [1, 2, 4, 6];
 const STEM: usize = 32;
 
-/// EfficientNet-Lite0 without its classifier.
+/// A member of the family. The larger ones are deeper and wider by compound scaling; the stem, the first stage and
+/// the last are as deep in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiteSize {
+    /// Trained on ImageNet at 224 x 224.
+    Lite0,
+    /// Deeper by 1.1; 240 x 240.
+    Lite1,
+    /// Deeper by 1.2, wider by 1.1; 260 x 260.
+    Lite2,
+}
+
+impl LiteSize {
+    /// Blocks in each stage.
+    const fn repeats(self) -> [usize; 7] {
+        match self {
+            Self::Lite0 => [1, 2, 2, 3, 3, 4, 1],
+            Self::Lite1 | Self::Lite2 => [1, 3, 3, 4, 4, 5, 1],
+        }
+    }
+
+    /// Channels after each stage.
+    const fn widths(self) -> [usize; 7] {
+        match self {
+            Self::Lite0 | Self::Lite1 => [16, 24, 40, 80, 112, 192, 320],
+            Self::Lite2 => [16, 24, 48, 88, 120, 208, 352],
+        }
+    }
+}
+
+/// An EfficientNet-Lite without its classifier.
 #[derive(Clone, Debug)]
 pub struct EfficientNetLite {
     stem: ConvNorm,
@@ -97,11 +120,12 @@ impl Block {
 }
 
 impl EfficientNetLite {
-    /// The encoder's parameters under `path`.
-    pub fn new(path: &str) -> Self {
+    /// The parameters of that member under `path`.
+    pub fn new(path: &str, size: LiteSize) -> Self {
         let mut blocks = Vec::new();
         let mut width = STEM;
-        for (stage, &(repeats, kernel, stride, expansion, out)) in STAGES.iter().enumerate() {
+        let scaled = size.repeats().into_iter().zip(size.widths());
+        for (stage, (&(kernel, stride, expansion), (repeats, out))) in STAGES.iter().zip(scaled).enumerate() {
             for repeat in 0..repeats {
                 let name = format!("{path}._blocks.{}", blocks.len());
                 let stride = if repeat == 0 { stride } else { 1 };
@@ -126,8 +150,8 @@ impl EfficientNetLite {
     }
 
     /// Channels at strides 4, 8, 16 and 32.
-    pub fn widths() -> [usize; 4] {
-        TAPS.map(|stage| STAGES[stage].4)
+    pub fn widths(size: LiteSize) -> [usize; 4] {
+        TAPS.map(|stage| size.widths()[stage])
     }
 
     /// All parameters, in the order of use.
@@ -142,7 +166,8 @@ impl EfficientNetLite {
     }
 
     /// # Shapes
-    /// image `[B,3,S,S]` -> `[B,24,S/4,S/4]`, `[B,40,S/8,S/8]`, `[B,112,S/16,S/16]`, `[B,320,S/32,S/32]`.
+    /// image `[B,3,S,S]` -> `[B,C4,S/4,S/4]`, `[B,C8,S/8,S/8]`, `[B,C16,S/16,S/16]`, `[B,C32,S/32,S/32]`, with the
+    /// channels of [`Self::widths`]: 24, 40, 112, 320 for Lite0.
     ///
     /// # Errors
     /// [`ModelError`] from the interpreter.

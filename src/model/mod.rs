@@ -28,7 +28,7 @@ mod ssmix;
 pub use attention::{position_table, split_heads};
 pub use convnext::ConvNext;
 pub use decoder::{Head, UpBlock};
-pub use efficientnet::EfficientNetLite;
+pub use efficientnet::{EfficientNetLite, LiteSize};
 pub use modab::MoDab;
 pub use network::{ImageEncoder, LEVELS, Network};
 pub use ops::{AttentionInputs, BatchNorm, Conv2d, FrameOps, Mode, PromptOps, ScanInputs};

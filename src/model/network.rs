@@ -1,8 +1,8 @@
 //! The whole network: encoder, three decoder levels with a prompt memory each, head.
 
 use super::{
-    ConvNext, EfficientNetLite, Encoder, FrameOps, Head, LevelMemory, MoDab, ModelError, ModelSpec, Param,
-    PromptLevel, PromptOps, Role, UpBlock,
+    ConvNext, EfficientNetLite, Encoder, FrameOps, Head, LevelMemory, LiteSize, MoDab, ModelError, ModelSpec,
+    Param, PromptLevel, PromptOps, Role, UpBlock,
 };
 
 /// The decoder levels, named by the stride of the skip that they join, and the prompt tokens each keeps.
@@ -13,7 +13,7 @@ pub const LEVELS: [(&str, usize); 3] = [("d16", 24), ("d8", 12), ("d4", 9)];
 pub enum ImageEncoder {
     /// ConvNeXt-Tiny.
     ConvNext(ConvNext),
-    /// EfficientNet-Lite0.
+    /// EfficientNet-Lite0, -Lite1 or -Lite2.
     EfficientNetLite(EfficientNetLite),
 }
 
@@ -22,8 +22,14 @@ impl ImageEncoder {
     pub fn new(encoder: Encoder) -> Self {
         match encoder {
             Encoder::ConvnextTiny => Self::ConvNext(ConvNext::new("encoder")),
-            Encoder::EfficientnetLite0 => Self::EfficientNetLite(EfficientNetLite::new("encoder")),
+            Encoder::EfficientnetLite0 => Self::lite(LiteSize::Lite0),
+            Encoder::EfficientnetLite1 => Self::lite(LiteSize::Lite1),
+            Encoder::EfficientnetLite2 => Self::lite(LiteSize::Lite2),
         }
+    }
+
+    fn lite(size: LiteSize) -> Self {
+        Self::EfficientNetLite(EfficientNetLite::new("encoder", size))
     }
 
     /// All parameters.

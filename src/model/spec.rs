@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConvNext, EfficientNetLite, ModelError};
+use super::{ConvNext, EfficientNetLite, LiteSize, ModelError};
 
 /// Tokens of a prompt, padding included.
 pub const PROMPT_TOKENS: usize = 24;
@@ -15,6 +15,10 @@ pub enum Encoder {
     ConvnextTiny,
     /// EfficientNet-Lite0.
     EfficientnetLite0,
+    /// EfficientNet-Lite1.
+    EfficientnetLite1,
+    /// EfficientNet-Lite2.
+    EfficientnetLite2,
 }
 
 impl Encoder {
@@ -22,7 +26,9 @@ impl Encoder {
     pub fn widths(self) -> [usize; 4] {
         match self {
             Self::ConvnextTiny => ConvNext::widths(),
-            Self::EfficientnetLite0 => EfficientNetLite::widths(),
+            Self::EfficientnetLite0 => EfficientNetLite::widths(LiteSize::Lite0),
+            Self::EfficientnetLite1 => EfficientNetLite::widths(LiteSize::Lite1),
+            Self::EfficientnetLite2 => EfficientNetLite::widths(LiteSize::Lite2),
         }
     }
 }

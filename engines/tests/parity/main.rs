@@ -18,8 +18,8 @@ mod ssmix;
 use std::sync::Arc;
 
 use polyp::model::{
-    ConvNext, EfficientNetLite, FrameOps, Head, Init, LevelMemory, MoDab, ModelError, ModelSpec, Network,
-    Param, UpBlock,
+    ConvNext, EfficientNetLite, FrameOps, Head, Init, LevelMemory, LiteSize, MoDab, ModelError, ModelSpec,
+    Network, Param, UpBlock,
 };
 use polyp_engine::onnx::{GraphWriter, export};
 use polyp_engine::reference::{ReferenceOps, Tensor};
@@ -122,7 +122,7 @@ impl Block for EfficientNetLite {
 
 #[test]
 fn efficientnet() {
-    let block = EfficientNetLite::new("encoder");
+    let block = EfficientNetLite::new("encoder", LiteSize::Lite2);
     let weights = roughened(&block.params(), 3);
     compare("efficientnet", &block, &weights, &[("image", random(&[2, 3, 96, 96], 4))], 1);
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blur, Boxes, Colour, Gamma, Geometry, Jpeg, Sample, Specular};
+use super::{Blur, Boxes, Colour, Gamma, Geometry, Jpeg, Mosaic, Sample, Specular};
 use crate::TrainingError;
 use crate::data::{Picture, Random};
 
@@ -12,6 +12,8 @@ use crate::data::{Picture, Random};
 pub struct AugmentConfig {
     /// Multiplies every probability below: 0 switches everything off, 1 leaves them as written.
     pub strength: f32,
+    /// Four pictures in one.
+    pub mosaic: Mosaic,
     /// Flips, rotation, zoom, shift and shear.
     pub geometry: Geometry,
     /// Highlights of the endoscope's lamp.
@@ -32,6 +34,7 @@ impl Default for AugmentConfig {
     fn default() -> Self {
         Self {
             strength: 1.0,
+            mosaic: Mosaic::default(),
             geometry: Geometry::default(),
             specular: Specular::default(),
             colour: Colour::default(),
@@ -55,6 +58,7 @@ impl AugmentConfig {
     /// [`TrainingError::Field`] naming the key.
     pub fn check(&self) -> Result<(), TrainingError> {
         within("strength", self.strength, 0.0, 1.0)?;
+        self.mosaic.check()?;
         self.geometry.check()?;
         self.specular.check()?;
         self.colour.check()?;

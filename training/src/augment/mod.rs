@@ -1,7 +1,8 @@
 //! What may happen to a picture and its mask before a network learns from them.
 //!
 //! Every effect is a file: its numbers (a table of the configuration, all defaults visible there) and what it
-//! does. The order is that of a cart: geometry, then light and colour, then the processor's overlays and the
+//! does. The order is that of a cart: geometry (of one picture, or of four that
+//! make a mosaic), then light and colour, then the processor's overlays and the
 //! recorder's compression. Each effect draws from a generator of its own, so switching one off leaves the
 //! others as they were; and everything depends on (seed, epoch, index of the picture) alone.
 //!
@@ -14,6 +15,7 @@ mod config;
 mod gamma;
 mod geometry;
 mod jpeg;
+mod mosaic;
 mod specular;
 mod warp;
 
@@ -24,6 +26,8 @@ pub use config::AugmentConfig;
 pub use gamma::Gamma;
 pub use geometry::Geometry;
 pub use jpeg::Jpeg;
+pub use mosaic::Mosaic;
+pub(crate) use mosaic::{PARTS, put};
 pub use specular::Specular;
 
 /// A picture on its way to the network, and its mask.

@@ -11,9 +11,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{DataSet, Random, Squash};
+use super::{DataSet, Picture, Random, Squash};
 use crate::TrainingError;
-use crate::augment::{AugmentConfig, Sample};
+use crate::augment::{AugmentConfig, PARTS, Sample, put};
 
 /// Batches that wait, per thread.
 const QUEUE: usize = 2;
@@ -66,13 +66,14 @@ impl Loader {
                 return Err(TrainingError::field(data.path(), field, "at least 1", "0"));
             }
         }
+        let pool = indices.clone();
         let mut indices = indices;
         if let Some(augment) = &augment {
             augment.check()?;
             Random::new(&[seed, epoch]).shuffle(&mut indices);
         }
         let batches: Vec<Vec<usize>> = indices.chunks(batch).map(<[usize]>::to_vec).collect();
-        let work = Arc::new(Work { data: Arc::clone(data), batches, side, augment, seed, epoch });
+        let work = Arc::new(Work { data: Arc::clone(data), pool, batches, side, augment, seed, epoch });
         let count = work.batches.len();
         let threads = threads.clamp(1, count.max(1));
         let mut loader = Self { queues: Vec::new(), threads: Vec::new(), next: 0, batches: count };
@@ -128,6 +129,8 @@ impl Drop for Loader {
 /// What all threads share.
 struct Work {
     data: Arc<DataSet>,
+    /// What a mosaic's other pictures are drawn from.
+    pool: Vec<usize>,
     batches: Vec<Vec<usize>>,
     side: usize,
     augment: Option<AugmentConfig>,
@@ -156,11 +159,39 @@ impl Work {
             match &self.augment {
                 Some(augment) => {
                     let random = Random::new(&[self.seed, self.epoch, index as u64]);
-                    augment.apply(&picture, random, &mut Sample { side: self.side, rgb, mask })?;
+                    self.vary(augment, &picture, random, &mut Sample { side: self.side, rgb, mask })?;
                 }
                 None => squash.run(&picture, rgb, mask)?,
             }
         }
         Ok(Batch { images, masks, count: indices.len(), indices: indices.to_vec() })
+    }
+
+    /// The picture as `augment` says: alone, or as the first quarter of a mosaic.
+    fn vary(
+        &self,
+        augment: &AugmentConfig,
+        picture: &Picture,
+        mut random: Random,
+        sample: &mut Sample<'_>,
+    ) -> Result<(), TrainingError> {
+        let half = sample.side / 2;
+        let others = augment.mosaic.draw(augment.strength, &mut random, self.pool.len());
+        let Some(others) = others.filter(|_| sample.side == 2 * half) else {
+            return augment.apply(picture, random, sample);
+        };
+        let (mut rgb, mut mask) = (vec![0; 3 * half * half], vec![0; half * half]);
+        for part in 0..PARTS {
+            let other = match part.checked_sub(1) {
+                None => None,
+                Some(before) => Some(self.data.read(self.pool[others[before]])?),
+            };
+            let own = Random::new(&[random.bits()]);
+            let mut quarter = Sample { side: half, rgb: &mut rgb, mask: &mut mask };
+            augment.apply(other.as_deref().unwrap_or(picture), own, &mut quarter)?;
+            put(&rgb, sample.rgb, part, half, 3);
+            put(&mask, sample.mask, part, half, 1);
+        }
+        Ok(())
     }
 }

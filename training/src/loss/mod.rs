@@ -14,7 +14,7 @@ mod tests;
 pub use bce::{Bce, DiceBce};
 pub use dice::Dice;
 pub use entropy::{Entropy, EntropyForm};
-pub use seu::Seu;
+pub use seu::{Seu, SeuBce};
 pub use spectral::Spectral;
 use tch::{TchError, Tensor};
 
@@ -37,6 +37,7 @@ pub trait Loss: Send + Sync {
 pub const LOSSES: &[&dyn Loss] = &[
     &Seu { entropy: EntropyForm::Released },
     &Seu { entropy: EntropyForm::Binary },
+    &SeuBce,
     &Dice,
     &Bce,
     &DiceBce,

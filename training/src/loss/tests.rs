@@ -94,6 +94,7 @@ fn seu_is_the_weighted_sum() {
         + 0.3 * value(&Spectral, &logits, &truth)
         + 0.1 * value(&entropy, &logits, &truth);
     close(value(&Seu { entropy: EntropyForm::Released }, &logits, &truth), expected);
+    close(value(&SeuBce, &logits, &truth), expected + value(&Bce, &logits, &truth));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn gradients_agree_with_finite_differences() {
 fn a_perfect_answer_costs_nothing_and_a_wrong_one_costs_most() {
     let truth = truth_of(&[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0], &SHAPE);
     let sure: Tensor = (&truth * 2.0 - 1.0) * 30.0;
-    for name in ["dice", "bce", "seu", "seu-binary", "dice-bce"] {
+    for name in ["dice", "bce", "seu", "seu-binary", "seu-bce", "dice-bce"] {
         let loss = loss(name).unwrap();
         let (right, wrong) = (value(loss, &sure, &truth), value(loss, &-&sure, &truth));
         assert!(right.abs() < 1e-4 && wrong > 0.9, "{name}: {right} {wrong}");

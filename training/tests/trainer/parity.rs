@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use polyp::model::{
-    ConvNext, EfficientNetLite, Head, Init, LevelMemory, MoDab, Mode, ModelError, ModelSpec, Network,
-    PROMPT_TOKENS, Param, PromptLevel, PromptOps, SsMix, UpBlock,
+    ConvNext, EfficientNetLite, Head, Init, LevelMemory, LiteSize, MoDab, Mode, ModelError, ModelSpec,
+    Network, PROMPT_TOKENS, Param, PromptLevel, PromptOps, SsMix, UpBlock,
 };
 use polyp_engine::reference::ReferenceOps;
 use polyp_engine::weights::{Array, Weights};
@@ -109,7 +109,7 @@ fn convnext() {
 
 #[test]
 fn efficientnet() {
-    let block = EfficientNetLite::new("encoder");
+    let block = EfficientNetLite::new("encoder", LiteSize::Lite2);
     compare("efficientnet", &block, &block.params(), &[input(&[2, 3, 96, 96], 1)], TOLERANCE);
 }
 
