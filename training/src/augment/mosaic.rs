@@ -8,7 +8,7 @@ use crate::TrainingError;
 use crate::data::Random;
 
 /// Pictures in a mosaic.
-pub const PARTS: usize = 4;
+pub(crate) const PARTS: usize = 4;
 
 /// Numbers of the mosaic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
