@@ -6,13 +6,15 @@
 //!
 //! Not here: other folder layouts ([`crate::import`]).
 
+mod captions;
 mod loader;
 mod random;
 mod resize;
 mod set;
 mod write;
 
-pub use loader::{Batch, Loader};
+pub use captions::Captions;
+pub use loader::{Batch, Loader, Pass};
 pub use random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;
