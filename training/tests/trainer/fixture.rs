@@ -8,7 +8,7 @@ use polyp::frame::Size;
 use polyp::input::Normalisation;
 use polyp::model::ModelSpec;
 use polyp_training::augment::AugmentConfig;
-use polyp_training::data::{DataSet, DataSetWriter, Info, Picture, Split};
+use polyp_training::data::{Captions, DataSet, DataSetWriter, Info, Picture, Split};
 use polyp_training::fit::{FitConfig, Precision};
 
 pub(crate) const SIZE: Size = Size::new(80, 72);
@@ -45,6 +45,7 @@ pub(crate) fn data_set(path: &Path, counts: [usize; 3]) -> Arc<DataSet> {
             source: "discs".to_owned(),
             licence: "none needed".to_owned(),
             size: SIZE,
+            captions: Captions::default(),
         };
         let mask = mask.into_raw().into_iter().map(|sample| sample / 255).collect();
         writer.add(info, &Picture { rgb: rgb.into_raw(), mask, size: SIZE }).unwrap();
