@@ -2,7 +2,7 @@
 //!
 //! One HDF5 file per data set ([`DataSet`], written by [`DataSetWriter`]): pictures and masks at their own size, and
 //! for each its name, its group (a sequence, a patient: what must never be on two sides), its split, where it
-//! comes from and its licence. [`Loader`] makes batches of it off the training thread.
+//! comes from, its licence and its captions, if it has any. [`Loader`] makes batches of it off the training thread.
 //!
 //! Not here: other folder layouts ([`crate::import`]).
 
@@ -14,7 +14,7 @@ mod set;
 mod write;
 
 pub use captions::Captions;
-pub use loader::{Batch, Loader, Pass};
+pub use loader::{Batch, Loader};
 pub use random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;
