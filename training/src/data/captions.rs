@@ -22,6 +22,9 @@ impl Captions {
     /// How many there are at most.
     pub const COUNT: usize = 6;
 
+    /// The first that is usually computed from the true mask.
+    pub const FIRST_LEAKY: usize = 4;
+
     /// Captions p1 to p6, in this order; an empty text where there is none.
     pub fn new(texts: [String; Self::COUNT]) -> Self {
         Self(texts)

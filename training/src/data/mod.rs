@@ -14,7 +14,7 @@ mod set;
 mod write;
 
 pub use captions::Captions;
-pub use loader::{Batch, Loader};
+pub use loader::{Batch, Loader, Pass};
 pub use random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;
