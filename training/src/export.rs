@@ -38,6 +38,7 @@ pub fn export(run: &Path, name: &str, text_encoder: &str, out: &Path) -> Result<
         model: config.model.clone(),
         input: config.input(),
         temperature: calibration.temperature,
+        contour_95: calibration.contour_95,
         text_encoder: text_encoder.to_owned(),
         weights: "trained".to_owned(),
         data,

@@ -7,13 +7,12 @@
 //! Not here: other folder layouts ([`crate::import`]).
 
 mod loader;
-mod random;
 mod resize;
 mod set;
 mod write;
 
 pub use loader::{Batch, Loader};
-pub use random::Random;
+pub use polyp::random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;
 pub use set::{CACHE_BYTES, DataSet, Info, Picture, Split};

@@ -13,6 +13,7 @@ use polyp_training::fit::{EpochMetrics, FitConfig, Outcome, Progress, fit};
 use polyp_training::plot::read_metrics;
 use polyp_training::predict::{Exported, Predictor, Trained};
 use polyp_training::score::{ScoreReport, score};
+use polyp_training::selection::Selection;
 
 use crate::fixture::{config, data_set};
 
@@ -78,11 +79,13 @@ fn what_is_exported_computes_what_was_trained() {
     assert!(error.contains("expected a calibration") && error.contains("found none"), "{error}");
 
     let mut trained = Trained::open(&run, None).unwrap();
-    let calibration = calibrate(&mut trained, &data, &mut |_, _| {}).unwrap();
+    let calibration = calibrate(&mut trained, &data, &mut |_, _| {}).unwrap().calibration;
     assert!(calibration.nll_after <= calibration.nll_before, "{calibration:?}");
     calibration.write(&run).unwrap();
+    let (reading, selection) = (calibration.reading().unwrap(), Selection::side(&data, Split::Test).unwrap());
     let scored = |predictor: &mut dyn Predictor| {
-        score(predictor, calibration.temperature, &data, Split::Test, &mut |_, _| {}).unwrap()
+        let scored = score(predictor, &reading, &selection, &mut |_, _| {}).unwrap();
+        scored.report(predictor, &reading, &selection)
     };
     let report = scored(&mut trained);
     report.write(&ScoreReport::path(&run, &data, Split::Test)).unwrap();
