@@ -14,8 +14,10 @@ use crate::data::{DataSet, Picture};
 const ROWS: usize = 48;
 /// Pixels whose brightest sample is below this are not mucosa: the black around the endoscope's picture, and its panels.
 const DARK: u8 = 48;
-/// The share of a cell's pixels that may be dark: folds have shadows.
-const DARK_SHARE: f64 = 0.04;
+/// Pixels whose darkest sample is above this are not mucosa either: letters, panels, large reflections.
+const WHITE: u8 = 190;
+/// The share of a cell's pixels that may be dark or white: folds have shadows, and small reflections are everywhere.
+const OTHER_SHARE: f64 = 0.05;
 /// The share of all pictures' grounds that are used: the largest ones.
 const USED: f64 = 0.35;
 
@@ -106,7 +108,7 @@ fn free_cells(picture: &Picture) -> Vec<[bool; ROWS]> {
             grown(part.bounds, by, picture.size)
         })
         .collect();
-    let mut dark = vec![[0_u32; ROWS]; ROWS];
+    let mut others = vec![[0_u32; ROWS]; ROWS];
     let mut pixels = vec![[0_u32; ROWS]; ROWS];
     for (place, pixel) in picture.rgb.as_chunks::<3>().0.iter().enumerate() {
         let (x, y) = (place % width as usize, place / width as usize);
@@ -121,19 +123,21 @@ fn free_cells(picture: &Picture) -> Vec<[bool; ROWS]> {
             (rect.x..rect.x + rect.width).contains(&(x as u32))
                 && (rect.y..rect.y + rect.height).contains(&(y as u32))
         };
-        // A lesion's pixel is as good as a whole dark cell.
-        let black = u32::from(pixel.iter().all(|sample| *sample < DARK));
-        add(&mut dark, if lesions.iter().any(inside) { u32::from(u16::MAX) } else { black });
+        let strange = pixel.iter().all(|sample| *sample < DARK) || pixel.iter().all(|sample| *sample > WHITE);
+        // A lesion's pixel is as good as a whole cell of others.
+        add(&mut others, if lesions.iter().any(inside) { u32::from(u16::MAX) } else { u32::from(strange) });
     }
-    let cell = |(dark, pixels): (&u32, &u32)| *pixels > 0 && f64::from(*dark) <= DARK_SHARE * f64::from(*pixels);
-    let row = |(dark, pixels): (&[u32; ROWS], &[u32; ROWS])| {
+    let cell = |(others, pixels): (&u32, &u32)| {
+        *pixels > 0 && f64::from(*others) <= OTHER_SHARE * f64::from(*pixels)
+    };
+    let row = |(others, pixels): (&[u32; ROWS], &[u32; ROWS])| {
         let mut free = [false; ROWS];
-        for (free, counts) in free.iter_mut().zip(dark.iter().zip(pixels)) {
+        for (free, counts) in free.iter_mut().zip(others.iter().zip(pixels)) {
             *free = cell(counts);
         }
         free
     };
-    dark.iter().zip(&pixels).map(row).collect()
+    others.iter().zip(&pixels).map(row).collect()
 }
 
 #[cfg(test)]

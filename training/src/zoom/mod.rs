@@ -40,14 +40,14 @@ pub struct ZoomOut {
 pub struct Zoomed {
     /// Pictures written.
     pub written: usize,
-    /// Names of those left out, because their lesion is cut off, small already, or there are several.
+    /// Names of those left out, because they have no lesion, or it is cut off or small already.
     pub left_out: Vec<String>,
 }
 
 /// Room that the lesion's surroundings get on each side, in widths and heights of its box.
 const ROOM: f32 = 1.0;
-/// Tries to find a place and a ground for a lesion.
-const TRIES: usize = 8;
+/// Grounds and places that are tried for each lesion; the one whose colours fit best is taken.
+const TRIES: usize = 16;
 
 /// Writes a data set of zoomed-out pictures, telling `progress` how many of how many are done.
 ///
@@ -78,7 +78,7 @@ pub fn zoom_out(
     }
     if zoomed.written == 0 {
         let field = format!("split {}", plan.split.name());
-        let expected = "a picture with one whole lesion that is larger than asked for";
+        let expected = "a picture with a whole lesion that is larger than asked for";
         return Err(TrainingError::field(data.path(), field, expected, "none"));
     }
     writer.finish()?;
@@ -106,9 +106,10 @@ fn one(
 ) -> Result<Option<Picture>, TrainingError> {
     let others: Vec<&Ground> = grounds.iter().filter(|ground| ground.index != index).collect();
     let size = picture.size;
+    let mut best: Option<(f32, Picture)> = None;
     for _ in 0..TRIES {
-        let Some(ground) = others.get(random.below(others.len())) else { return Ok(None) };
-        let Some(patch) = shrunk(picture, plan, ground.enlarged, random) else { return Ok(None) };
+        let Some(ground) = others.get(random.below(others.len())) else { break };
+        let Some(patch) = shrunk(picture, plan, ground.enlarged, random) else { continue };
         let (width, height) = patch.rgb.dimensions();
         let (Some(free_x), Some(free_y)) = (size.width.checked_sub(width), size.height.checked_sub(height)) else {
             continue;
@@ -117,15 +118,16 @@ fn one(
         let source = data.read(ground.index)?;
         let mut rgb = ground.cut(&source, size, random.chance(0.5));
         let mut mask = vec![0; size.area()];
-        if paste(&mut rgb, &mut mask, &patch, at) {
-            return Ok(Some(Picture { rgb: rgb.into_raw(), mask, size }));
+        let Some(changed) = paste(&mut rgb, &mut mask, &patch, at) else { continue };
+        if best.as_ref().is_none_or(|(least, _)| changed < *least) {
+            best = Some((changed, Picture { rgb: rgb.into_raw(), mask, size }));
         }
     }
-    Ok(None)
+    Ok(best.map(|(_, picture)| picture))
 }
 
-/// The lesion with its surroundings, shrunk to a drawn share of the frame; none when it is smaller already or there
-/// is not one whole lesion.
+/// The lesion with its surroundings, shrunk to a drawn share of the frame; none when it is hardly larger or there is
+/// none.
 fn shrunk(picture: &Picture, plan: &ZoomOut, enlarged: f32, random: &mut Random) -> Option<Patch> {
     let Size { width, height } = picture.size;
     let truth: Vec<bool> = picture.mask.iter().map(|value| *value == 1).collect();

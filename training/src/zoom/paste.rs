@@ -18,31 +18,33 @@ pub(super) struct Patch {
 const LEAST_ROOM: f32 = 5.0;
 /// Pixels whose brightest sample is below this are the black around the endoscope's picture.
 const DARK: u8 = 40;
-/// How far contrast may be changed, at most, either way.
-const CONTRAST: f32 = 1.3;
 
-/// Sets `patch` onto `ground` with its upper left corner `at`, and its lesion onto `mask`, row by row; refuses, and
-/// changes nothing, when the lesion has no room around it.
-pub(super) fn paste(ground: &mut RgbImage, mask: &mut [u8], patch: &Patch, at: (u32, u32)) -> bool {
+/// Sets `patch` onto `ground` with its upper left corner `at`, and its lesion onto `mask`, row by row. Gives back how
+/// much its colours had to be changed: the sum of the three channels' gains, in natural logarithms. None, and nothing is
+/// changed, when the lesion has no room around it.
+pub(super) fn paste(ground: &mut RgbImage, mask: &mut [u8], patch: &Patch, at: (u32, u32)) -> Option<f32> {
     let (width, height) = patch.rgb.dimensions();
-    let Some(weight) = weights(patch) else { return false };
+    let weight = weights(patch)?;
     let under: Vec<[f32; 3]> = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x, y)))
         .map(|(x, y)| ground.get_pixel(at.0 + x, at.1 + y).0.map(f32::from))
         .collect();
     let over: Vec<[f32; 3]> = patch.rgb.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
-    let over = fitted(&over, &under, &weight);
+    let gains = gains(&over, &under, &weight);
     let ground_width = ground.width() as usize;
     let all = over.iter().zip(&under).zip(&weight).zip(&patch.mask).enumerate();
     for (place, (((over, under), weight), lesion)) in all {
         let (x, y) = (at.0 + place as u32 % width, at.1 + place as u32 / width);
-        let mixed = [0, 1, 2].map(|i| (under[i] + (over[i] - under[i]) * weight).round().clamp(0.0, 255.0) as u8);
+        let mixed = [0, 1, 2].map(|i| {
+            let over = (over[i] * gains[i]).min(255.0);
+            (under[i] + (over - under[i]) * weight).round() as u8
+        });
         ground.put_pixel(x, y, Rgb(mixed));
         if let Some(value) = mask.get_mut(y as usize * ground_width + x as usize) {
             *value = u8::from(*lesion);
         }
     }
-    true
+    Some(gains.map(|gain| gain.ln().abs()).iter().sum())
 }
 
 /// How much of the patch is seen in each of its pixels: all of it on the lesion, nothing at its edge and in its black,
@@ -96,31 +98,13 @@ fn distances(places: &[bool], width: usize, outside: bool) -> Vec<f32> {
     found
 }
 
-/// The patch with mean and contrast of each colour made those of what lies under its rim.
-fn fitted(over: &[[f32; 3]], under: &[[f32; 3]], weight: &[f32]) -> Vec<[f32; 3]> {
+/// What each colour of the patch is multiplied by, so that its rim has the mean of what lies under it.
+fn gains(over: &[[f32; 3]], under: &[[f32; 3]], weight: &[f32]) -> [f32; 3] {
     // The rim is where both are seen.
-    let rim = |weight: &f32| weight * (1.0 - weight);
-    let moments = |of: &[[f32; 3]], channel: usize| {
-        let sum = |value: &dyn Fn(f32) -> f32| -> f32 {
-            of.iter().zip(weight).map(|(pixel, weight)| rim(weight) * value(pixel[channel])).sum()
-        };
-        let all = sum(&|_| 1.0).max(f32::MIN_POSITIVE);
-        let mean = sum(&|value| value) / all;
-        (mean, (sum(&|value| (value - mean) * (value - mean)) / all).sqrt())
+    let mean = |of: &[[f32; 3]], channel: usize| -> f32 {
+        of.iter().zip(weight).map(|(pixel, weight)| weight * (1.0 - weight) * pixel[channel]).sum()
     };
-    let mut maps = [(0.0, 0.0, 1.0); 3];
-    for (channel, map) in maps.iter_mut().enumerate() {
-        let ((mean, spread), (to_mean, to_spread)) = (moments(over, channel), moments(under, channel));
-        let contrast = ((to_spread + 1.0) / (spread + 1.0)).clamp(1.0 / CONTRAST, CONTRAST);
-        *map = (mean, to_mean, contrast);
-    }
-    let fit = |pixel: &[f32; 3]| {
-        let one = |(value, (mean, to_mean, contrast)): (f32, (f32, f32, f32))| to_mean + (value - mean) * contrast;
-        let [red, green, blue] = *pixel;
-        let [a, b, c] = maps;
-        [one((red, a)), one((green, b)), one((blue, c))]
-    };
-    over.iter().map(fit).collect()
+    [0, 1, 2].map(|channel| mean(under, channel).max(1e-3) / mean(over, channel).max(1e-3))
 }
 
 #[cfg(test)]
@@ -148,14 +132,16 @@ mod tests {
 
     #[test]
     fn no_seam_is_left_and_the_lesion_keeps_its_contrast() {
-        let mut ground = RgbImage::from_pixel(100, 80, Rgb([180; 3]));
+        // The ground is 1.5 times as bright as what is around the lesion.
+        let mut ground = RgbImage::from_pixel(100, 80, Rgb([150; 3]));
         let mut mask = vec![0; 8000];
-        assert!(paste(&mut ground, &mut mask, &patch(), (30, 20)));
-        // Around the patch and at its edge the ground is as it was; the lesion is 60 brighter than that.
+        let changed = paste(&mut ground, &mut mask, &patch(), (30, 20)).unwrap();
+        assert!((changed - 3.0 * 1.5_f32.ln()).abs() < 0.02, "{changed}");
+        // Around the patch and at its edge the ground is as it was; the lesion is 1.6 times as bright.
         for (x, y) in [(0, 0), (29, 40), (30, 40), (31, 40), (69, 59)] {
-            assert_eq!(ground.get_pixel(x, y).0, [180; 3], "{x} {y}");
+            assert_eq!(ground.get_pixel(x, y).0, [150; 3], "{x} {y}");
         }
-        assert!(ground.get_pixel(50, 40).0[0].abs_diff(240) <= 3, "{:?}", ground.get_pixel(50, 40));
+        assert!(ground.get_pixel(50, 40).0[0].abs_diff(240) <= 2, "{:?}", ground.get_pixel(50, 40));
         assert_eq!(mask.iter().filter(|value| **value == 1).count(), 144);
         assert_eq!((mask[40 * 100 + 50], mask[40 * 100 + 40]), (1, 0));
     }
@@ -171,10 +157,10 @@ mod tests {
             black.rgb.put_pixel(12, y, Rgb([0; 3]));
         }
         for patch in [cut, black] {
-            let mut ground = RgbImage::from_pixel(50, 50, Rgb([180; 3]));
+            let mut ground = RgbImage::from_pixel(50, 50, Rgb([150; 3]));
             let mut mask = vec![0; 2500];
-            assert!(!paste(&mut ground, &mut mask, &patch, (5, 5)));
-            assert!(ground.pixels().all(|pixel| pixel.0 == [180; 3]) && mask.iter().all(|value| *value == 0));
+            assert_eq!(paste(&mut ground, &mut mask, &patch, (5, 5)), None);
+            assert!(ground.pixels().all(|pixel| pixel.0 == [150; 3]) && mask.iter().all(|value| *value == 0));
         }
     }
 }
