@@ -38,12 +38,21 @@ impl Contestant {
         Ok(Self { name: name(run), predictor, reading, run: Some(run.to_owned()) })
     }
 
-    /// An engine folder on a backend, with the folder's own prompt.
+    /// An engine folder on a backend, with the folder's own prompt or another.
     ///
     /// # Errors
-    /// [`TrainingError::Engine`] when the folder does not verify or the backend refuses it.
-    pub fn engine(folder: &Path, backend: &str, options: &Options) -> Result<Self, TrainingError> {
-        let engine = Exported::open(folder, backend, options)?;
+    /// [`TrainingError::Engine`] when the folder does not verify, the backend refuses it, or there is no text encoder
+    /// for another prompt.
+    pub fn engine(
+        folder: &Path,
+        backend: &str,
+        options: &Options,
+        prompt: Option<&str>,
+    ) -> Result<Self, TrainingError> {
+        let mut engine = Exported::open(folder, backend, options)?;
+        if let Some(prompt) = prompt {
+            engine.remember(prompt)?;
+        }
         let manifest = engine.folder().manifest();
         let reading = Reading::new(manifest.temperature, manifest.contour_95)?;
         Ok(Self { name: name(folder), predictor: Box::new(engine), reading, run: None })

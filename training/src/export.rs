@@ -58,6 +58,8 @@ fn scores(
         let report = ScoreReport::read(&path)?;
         same(&path, "weights_sha256", trained.weights_sha256(), &report.weights_sha256)?;
         same(&path, "temperature", &calibration.temperature.to_string(), &report.temperature.to_string())?;
+        let level = |level: Option<f32>| level.map_or_else(|| "none".to_owned(), |level| level.to_string());
+        same(&path, "contour_95", &level(calibration.contour_95), &level(report.contour_95))?;
         for metric in &report.metrics {
             same(&path, "metrics.prompt", trained.prompt(), &metric.prompt)?;
         }

@@ -110,7 +110,9 @@ mod tests {
             train_loss: 1.0 / x,
             validation_loss: 1.2 / x,
             validation_dice: 1.0 - 0.5 / x,
+            train_terms: [("dice".to_owned(), 1.0 / x)].into(),
             learning_rate: 1e-3,
+            pictures_per_s: 10.0,
             seconds: 60.0,
             best: true,
         }

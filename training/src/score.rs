@@ -150,7 +150,11 @@ impl Scored {
             weights_sha256: predictor.weights_sha256().to_owned(),
             temperature: reading.decoder.temperature(),
             contour_95: reading.rules.contour_95,
-            metrics: self.metrics(&infos, selection.words(), predictor.prompt()),
+            metrics: self.metrics(
+                &infos,
+                selection.words(),
+                selection.prompt_words().unwrap_or(predictor.prompt()),
+            ),
             data: sources(&infos),
             pictures: infos.iter().zip(&self.pictures).map(one).collect(),
         }
@@ -210,6 +214,9 @@ pub(crate) fn run(
     for (done, &index) in indices.iter().enumerate() {
         let picture = data.read(index)?;
         let placement = prepare.run(&picture.rgb, picture.size, &mut image)?;
+        if let Some(prompt) = selection.prompt(index) {
+            predictor.remember(prompt)?;
+        }
         predictor.logits(&image, 1, &mut logits)?;
         if let Some(info) = data.info(index) {
             judge(Judged { info, logits: &logits, placement, picture: &picture })?;

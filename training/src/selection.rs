@@ -2,7 +2,8 @@
 //!
 //! Not here: running the network on them ([`crate::score`]).
 
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 
 use crate::TrainingError;
 use crate::data::{DataSet, Info, Split};
@@ -13,7 +14,19 @@ pub struct Selection<'a> {
     data: &'a DataSet,
     indices: Vec<usize>,
     words: String,
+    prompts: Option<Prompts>,
 }
+
+/// A prompt for each picture of a data set.
+#[derive(Clone, Debug)]
+struct Prompts {
+    words: String,
+    /// By the pictures' numbers in the data set.
+    texts: BTreeMap<usize, String>,
+}
+
+/// The captions that hold what only the true mask says: size, number and place.
+const LEAKY: RangeInclusive<usize> = 4..=6;
 
 impl<'a> Selection<'a> {
     /// All pictures of one side.
@@ -26,7 +39,7 @@ impl<'a> Selection<'a> {
             let field = format!("split {}", split.name());
             return Err(TrainingError::field(data.path(), field, "at least one picture", "none"));
         }
-        Ok(Self { data, indices, words: split.name().to_owned() })
+        Ok(Self { data, indices, words: split.name().to_owned(), prompts: None })
     }
 
     /// Those of them whose lesions take at least `range.start` of the picture and less than `range.end` (0 to 1).
@@ -47,13 +60,46 @@ impl<'a> Selection<'a> {
         if indices.is_empty() {
             return Err(TrainingError::field(self.data.path(), words, "at least one picture", "none"));
         }
-        Ok(Self { data: self.data, indices, words })
+        Ok(Self { indices, words, ..self.clone() })
     }
 
     /// Those of its pictures that stand at `places` in it, in their order; places beyond its end are left out.
     pub fn only(&self, places: &[usize]) -> Self {
         let indices = places.iter().filter_map(|place| self.indices.get(*place).copied()).collect();
         Self { indices, ..self.clone() }
+    }
+
+    /// The same pictures, each with its own caption `number` (1 to 6) as its prompt.
+    ///
+    /// # Errors
+    /// [`TrainingError`] when a picture has no such caption.
+    pub fn captioned(&self, number: usize) -> Result<Self, TrainingError> {
+        let mut texts = BTreeMap::new();
+        for (index, info) in self.indices.iter().zip(self.infos()) {
+            let Some(text) = info.captions.p(number) else {
+                let field = format!("caption p{number} of {}", info.name);
+                return Err(TrainingError::field(self.data.path(), field, "a text", "none"));
+            };
+            texts.insert(*index, text.to_owned());
+        }
+        let leaky = if Self::is_leaky(number) { " (leaky)" } else { "" };
+        let words = format!("each picture's caption p{number}{leaky}");
+        Ok(Self { prompts: Some(Prompts { words, texts }), ..self.clone() })
+    }
+
+    /// Whether caption `number` tells the network part of the truth.
+    pub fn is_leaky(number: usize) -> bool {
+        LEAKY.contains(&number)
+    }
+
+    /// The prompt of picture `index` of the data set, if it has one of its own.
+    pub fn prompt(&self, index: usize) -> Option<&str> {
+        self.prompts.as_ref()?.texts.get(&index).map(String::as_str)
+    }
+
+    /// What stands for the pictures' own prompts in reports, if they have some.
+    pub fn prompt_words(&self) -> Option<&str> {
+        self.prompts.as_ref().map(|prompts| prompts.words.as_str())
     }
 
     /// The data set.

@@ -7,8 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use polyp_training::data::DataSet;
 use polyp_training::fit::{FitConfig, Progress, fit};
-
-use super::plot::draw;
+use tch::Device;
 
 /// Train a network; the best epoch is chosen on the validation split.
 #[derive(Debug, Args)]
@@ -25,36 +24,65 @@ pub(crate) struct Fit {
     /// Go on with the run in that folder.
     #[arg(long)]
     resume: bool,
+    /// What to compute on: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
+    /// Allow captions that were computed from the truth (p4 to p6); everything that comes of the run is labelled.
+    #[arg(long)]
+    leaky_captions: bool,
 }
 
 impl Fit {
     #[expect(clippy::print_stdout, reason = "what the verb has to say")]
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let config = FitConfig::read(&self.config)?;
+        let mut config = FitConfig::read(&self.config)?;
+        config.prompts.leaky_captions |= self.leaky_captions;
         let data = Arc::new(DataSet::open(&self.data)?);
         let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
             "{prefix} {wide_bar} step {pos}/{len}, {eta} to the end, {msg}",
         )?);
-        let outcome = fit(&config, &data, &self.out, self.resume, &mut |progress| {
-            let Progress { epoch, epochs, step, steps, .. } = progress;
+        let outcome = fit(&config, &data, &self.out, self.device, self.resume, &mut |progress| {
+            let Progress { epoch, epochs, steps, sums, .. } = progress;
             bar.set_length((epochs * steps) as u64);
             bar.set_prefix(format!("epoch {epoch}/{epochs}"));
-            bar.set_position(((epoch - 1) * steps + step) as u64);
-            bar.set_message(words(&progress));
+            bar.set_position(((epoch - 1) * steps + sums.steps) as u64);
+            bar.set_message(words(progress));
         })?;
         bar.finish_and_clear();
-        draw(&self.out, &self.out.join("learning.svg"))?;
         println!(
-            "{}: best epoch {} of {}, validation Dice {:.4}",
+            "{}: best epoch {} of {}, validation Dice {:.4}{}",
             self.out.display(),
             outcome.best_epoch,
             outcome.epochs,
-            outcome.best_dice
+            outcome.best_dice,
+            if config.prompts.is_leaky() { " (leaky captions)" } else { "" }
         );
         Ok(())
     }
 }
 
-fn words(progress: &Progress) -> String {
-    format!("loss {:.4}, best Dice {:.4}", progress.loss, progress.best_dice)
+fn words(progress: &Progress<'_>) -> String {
+    let terms: Vec<String> = progress
+        .sums
+        .named(progress.terms)
+        .iter()
+        .map(|(name, value)| format!("{name} {value:.3}"))
+        .collect();
+    format!(
+        "{}, {:.1} pictures/s, best Dice {:.4}",
+        terms.join(", "),
+        progress.pictures_per_s,
+        progress.best_dice
+    )
+}
+
+fn device(name: &str) -> Result<Device, String> {
+    match name.split_once(':') {
+        None if name == "cpu" => Ok(Device::Cpu),
+        None if name == "cuda" => Ok(Device::Cuda(0)),
+        Some(("cuda", index)) if index.parse::<usize>().is_ok() => {
+            Ok(Device::Cuda(index.parse().unwrap_or(0)))
+        }
+        _ => Err("expected cpu, cuda or cuda:N".to_owned()),
+    }
 }

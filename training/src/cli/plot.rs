@@ -1,9 +1,10 @@
 //! `polyp-train plot`: a run's learning curves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use polyp_training::fit::CURVES;
 use polyp_training::plot::{learning_curves, read_metrics};
 
 /// Draw a run's learning curves as an SVG.
@@ -19,13 +20,8 @@ pub(crate) struct Plot {
 
 impl Plot {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let out = self.out.unwrap_or_else(|| self.run.join("learning.svg"));
-        draw(&self.run, &out)
+        let out = self.out.unwrap_or_else(|| self.run.join(CURVES));
+        let svg = learning_curves(&read_metrics(&self.run.join("metrics.jsonl"))?)?;
+        std::fs::write(&out, svg).with_context(|| format!("{}: write", out.display()))
     }
-}
-
-/// Draws the learning curves of the run in folder `run`.
-pub(super) fn draw(run: &Path, out: &Path) -> anyhow::Result<()> {
-    let svg = learning_curves(&read_metrics(&run.join("metrics.jsonl"))?)?;
-    std::fs::write(out, svg).with_context(|| format!("{}: write", out.display()))
 }

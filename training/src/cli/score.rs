@@ -38,9 +38,15 @@ pub(crate) struct Score {
     /// Only pictures whose lesion takes at least LOW and less than HIGH of the picture (0 to 1).
     #[arg(long, value_name = "LOW..HIGH", value_parser = super::range)]
     lesion_share: Option<Range<f64>>,
-    /// Another prompt than the runs'. What is measured so is not what carts see, and is not exported.
-    #[arg(long, conflicts_with = "engine", requires = "report")]
+    /// Another prompt than the runs' and engines' own. What is measured so is not exported.
+    #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// Each picture's own caption as its prompt, p1 to p6, where the data set has captions.
+    #[arg(long, value_name = "N", conflicts_with = "prompt", value_parser = clap::value_parser!(u8).range(1..=6))]
+    caption: Option<u8>,
+    /// Allow p4 to p6. They are made from the truth, so every figure is then marked as leaky.
+    #[arg(long, requires = "caption")]
+    leaky_captions: bool,
     /// The report to write (JSON), instead of the run's own; of one run or engine and one data set.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -63,17 +69,25 @@ impl Score {
             contestants.len(),
             sets.len()
         );
+        let leaky = self.caption.is_some_and(|number| Selection::is_leaky(number.into()));
+        ensure!(
+            !leaky || self.leaky_captions,
+            "--caption: p4 to p6 are made from the truth: expected --leaky-captions too"
+        );
         let mut sections = Vec::new();
         for (number, data) in sets.iter().enumerate() {
             let mut selection = Selection::side(data, self.split)?;
             if let Some(range) = &self.lesion_share {
                 selection = selection.lesion_share(range.clone())?;
             }
+            if let Some(number) = self.caption {
+                selection = selection.captioned(number.into())?;
+            }
             sections.push(self.section(&mut contestants, &selection, number)?);
         }
         if let Some(folder) = &self.html {
             let names: Vec<&str> = contestants.iter().map(|one| one.name.as_str()).collect();
-            let html = Html { title: format!("Scores of {}", names.join(", ")), leaky: false, sections };
+            let html = Html { title: format!("Scores of {}", names.join(", ")), leaky, sections };
             say(&html.write(folder)?.display().to_string());
         }
         Ok(())
@@ -82,7 +96,9 @@ impl Score {
     fn contestants(&self) -> anyhow::Result<Vec<Contestant>> {
         let options = Options { precision: self.precision, threads: 0 };
         let runs = self.run.iter().map(|run| Contestant::run(run, self.prompt.as_deref()));
-        let engines = self.engine.iter().map(|folder| Contestant::engine(folder, &self.backend, &options));
+        let prompt = self.prompt.as_deref();
+        let engines =
+            self.engine.iter().map(|folder| Contestant::engine(folder, &self.backend, &options, prompt));
         let mut all = runs.chain(engines).collect::<Result<Vec<_>, _>>()?;
         // Two folders of one name are told apart by their number.
         for index in 1..all.len() {
@@ -117,12 +133,15 @@ impl Score {
         let (figures, paired) = (table(&columns), differences(&columns));
         let file = selection.data().path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{file}, {}", selection.words());
-        let prompts: Vec<String> = contestants.iter().map(|one| format!("\"{}\"", one.predictor.prompt())).collect();
+        let mut prompts: Vec<String> =
+            contestants.iter().map(|one| format!("\"{}\"", one.predictor.prompt())).collect();
+        prompts.dedup();
+        let prompts = selection.prompt_words().map_or_else(|| prompts.join(", "), str::to_owned);
         let groups = all.first().map_or(0, |scored| scored.groups.len());
         let words = format!(
             "{} pictures in {groups} groups, at their own size, prompt {}.",
             selection.indices().len(),
-            prompts.join(", ")
+            prompts
         );
         say(&format!("{title}: {words} In brackets: 95 % intervals.\n{}", figures.text()));
         if let Some(paired) = &paired {
@@ -155,7 +174,9 @@ impl Score {
             report.write(path)?;
             return Ok(());
         }
-        let Some(run) = one.run.as_ref().filter(|_| self.lesion_share.is_none()) else { return Ok(()) };
+        // What is of some pictures, or with another prompt, is not what is exported.
+        let whole = self.lesion_share.is_none() && self.prompt.is_none() && self.caption.is_none();
+        let Some(run) = one.run.as_ref().filter(|_| whole) else { return Ok(()) };
         let path = ScoreReport::path(run, selection.data(), self.split);
         report.write(&path)?;
         let beside = |what: &str| {

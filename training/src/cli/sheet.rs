@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use image::{Rgb, RgbImage};
 use polyp_training::augment::AugmentConfig;
-use polyp_training::data::{DataSet, Loader, Split};
+use polyp_training::data::{DataSet, Loader, Pass, Split};
 
 /// Draw augmented pictures with their masks outlined, many on one PNG.
 #[derive(Debug, Args)]
@@ -59,17 +59,16 @@ impl Sheet {
             RgbImage::new(side * u32::try_from(self.columns)?, side * u32::try_from(chosen.len())?);
         for column in 0..self.columns {
             let augment = (column > 0).then(|| augment.clone());
-            let loader = Loader::start(
-                &data,
-                chosen.clone(),
-                self.side,
-                chosen.len(),
+            let pass = Pass {
+                side: self.side,
+                batch: chosen.len(),
                 augment,
-                self.seed,
-                column as u64,
-                1,
-            )?;
-            for batch in loader {
+                seed: self.seed,
+                epoch: column as u64,
+                skip: 0,
+                threads: 1,
+            };
+            for batch in Loader::start(&data, chosen.clone(), pass)? {
                 let batch = batch?;
                 let area = self.side * self.side;
                 let samples = batch.images.chunks_exact(3 * area).zip(batch.masks.chunks_exact(area));

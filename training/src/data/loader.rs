@@ -31,6 +31,26 @@ pub struct Batch {
     pub indices: Vec<usize>,
 }
 
+/// How a pass over some pictures is made.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Rows and columns of what is made, in pixels.
+    pub side: usize,
+    /// Pictures in a batch; the last may have fewer.
+    pub batch: usize,
+    /// With it, pictures are changed as it says and come in a random order, another one in every epoch. Without,
+    /// they are only resized and come in the order in which they are named.
+    pub augment: Option<AugmentConfig>,
+    /// Names all draws, together with the epoch.
+    pub seed: u64,
+    /// From 1.
+    pub epoch: u64,
+    /// Batches at the beginning that are left out: a run that goes on has seen them.
+    pub skip: usize,
+    /// Threads that make batches; at least one is started.
+    pub threads: usize,
+}
+
 /// One pass's batches, in order. Ends after the last batch or the first error.
 #[derive(Debug)]
 pub struct Loader {
@@ -41,26 +61,13 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts a pass over the pictures `indices` of `data`, `batch` at a time (the last batch may have fewer),
-    /// at `side` x `side` pixels, on `threads` threads (at least one).
-    ///
-    /// With `augment`, pictures are changed as it says and come in a random order, another one in every
-    /// epoch. Without, they are only resized and come in the order of `indices`.
+    /// Starts a pass over the pictures `indices` of `data`.
     ///
     /// # Errors
     /// [`TrainingError::Field`] for a batch of no pictures, a side of no pixels or an augmentation out of
     /// bounds, [`TrainingError::File`] when the system gives no thread.
-    #[expect(clippy::too_many_arguments, reason = "each is one word at the two places that call it")]
-    pub fn start(
-        data: &Arc<DataSet>,
-        indices: Vec<usize>,
-        side: usize,
-        batch: usize,
-        augment: Option<AugmentConfig>,
-        seed: u64,
-        epoch: u64,
-        threads: usize,
-    ) -> Result<Self, TrainingError> {
+    pub fn start(data: &Arc<DataSet>, indices: Vec<usize>, pass: Pass) -> Result<Self, TrainingError> {
+        let Pass { side, batch, augment, seed, epoch, skip, threads } = pass;
         for (field, value) in [("batch", batch), ("side", side)] {
             if value == 0 {
                 return Err(TrainingError::field(data.path(), field, "at least 1", "0"));
@@ -72,7 +79,7 @@ impl Loader {
             augment.check()?;
             Random::new(&[seed, epoch]).shuffle(&mut indices);
         }
-        let batches: Vec<Vec<usize>> = indices.chunks(batch).map(<[usize]>::to_vec).collect();
+        let batches: Vec<Vec<usize>> = indices.chunks(batch).skip(skip).map(<[usize]>::to_vec).collect();
         let work = Arc::new(Work { data: Arc::clone(data), pool, batches, side, augment, seed, epoch });
         let count = work.batches.len();
         let threads = threads.clamp(1, count.max(1));
@@ -90,7 +97,7 @@ impl Loader {
         Ok(loader)
     }
 
-    /// How many batches the whole pass has.
+    /// How many batches the pass has, without those that are left out.
     pub fn batches(&self) -> usize {
         self.batches
     }

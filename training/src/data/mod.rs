@@ -6,12 +6,14 @@
 //!
 //! Not here: other folder layouts ([`crate::import`]).
 
+mod captions;
 mod loader;
 mod resize;
 mod set;
 mod write;
 
-pub use loader::{Batch, Loader};
+pub use captions::Captions;
+pub use loader::{Batch, Loader, Pass};
 pub use polyp::random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;

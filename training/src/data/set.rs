@@ -64,6 +64,8 @@ pub struct Info {
     pub licence: String,
     /// Its own size.
     pub size: Size,
+    /// What somebody said of it.
+    pub captions: super::Captions,
 }
 
 impl Info {
@@ -241,7 +243,7 @@ fn read_infos(path: &Path, file: &hdf5::File) -> Result<Vec<Info>, TrainingError
             TrainingError::field(path, format!("split of {name}"), "train, validation or test", split)
         })?;
         let size = read_size(path, file, index, &name)?;
-        infos.push(Info { name, group, split, source, licence, size });
+        infos.push(Info { name, group, split, source, licence, size, captions: super::Captions::default() });
     }
     check_sides(path, &infos)?;
     Ok(infos)

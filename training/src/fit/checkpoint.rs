@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use polyp_engine::weights::Weights;
 use serde::{Deserialize, Serialize};
 
-use super::{EpochMetrics, FitConfig, Trainer};
+use super::{EpochMetrics, EpochSums, FitConfig, Trainer};
 use crate::error::TrainingError;
 
 /// The best epoch's weights, below the run's folder.
@@ -37,6 +37,9 @@ pub struct State {
     pub best_dice: f64,
     /// Optimiser steps taken.
     pub steps: u64,
+    /// The epoch that is not done yet.
+    #[serde(default)]
+    pub sums: EpochSums,
     /// A line for every epoch done.
     pub metrics: Vec<EpochMetrics>,
 }
@@ -92,7 +95,7 @@ impl Checkpoint {
         }
         let state_path = last.join(STATE);
         if !state_path.exists() {
-            // Killed before its first epoch was done.
+            // Killed before its first checkpoint.
             return Ok(State::default());
         }
         let text = fs::read_to_string(&state_path).map_err(TrainingError::file("read", &state_path))?;

@@ -6,6 +6,7 @@ use polyp::input::{Fit, InputSpec, Normalisation};
 use polyp::model::ModelSpec;
 use serde::{Deserialize, Serialize};
 
+use super::PromptMix;
 use crate::augment::AugmentConfig;
 use crate::error::TrainingError;
 use crate::loss;
@@ -42,6 +43,10 @@ pub struct FitConfig {
     /// The pretrained encoder's rate, as a share of `learning_rate`.
     #[serde(default = "one")]
     pub encoder_rate: f64,
+    /// Each block of the encoder learns at this share of the rate of the block after it: what is near the pixels
+    /// changes least.
+    #[serde(default = "one")]
+    pub layer_decay: f64,
     /// Learning rate at the end of the cosine.
     #[serde(default = "default_final_rate")]
     pub final_rate: f64,
@@ -66,11 +71,15 @@ pub struct FitConfig {
     /// The prompt that is validated, scored and shipped.
     #[serde(default = "default_prompt")]
     pub prompt: String,
-    /// Further prompts; each batch draws `prompt` half of the time and one of these otherwise.
+    /// Which texts pictures are learned with.
     #[serde(default)]
-    pub other_prompts: Vec<String>,
+    pub prompts: PromptMix,
     /// Folder of the frozen text encoder.
     pub text_encoder: PathBuf,
+    /// A run's folder or a file of weights (safetensors) to start from, of the same network but for `side_px`;
+    /// instead of `pretrained`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Pretrained encoder weights (safetensors, keys as the encoder's paths without `encoder.`); from nothing
     /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +88,9 @@ pub struct FitConfig {
     /// most of a backward pass and change least.
     #[serde(default)]
     pub frozen: Vec<String>,
+    /// Steps after which everything is kept to go on with, beside each epoch's end: what a kill can cost.
+    #[serde(default = "default_checkpoint_steps")]
+    pub checkpoint_steps: usize,
     /// Where all random numbers come from.
     #[serde(default)]
     pub seed: u64,
@@ -122,6 +134,9 @@ fn default_precision() -> Precision {
 }
 fn default_prompt() -> String {
     "polyp".to_owned()
+}
+fn default_checkpoint_steps() -> usize {
+    500
 }
 fn default_threads() -> usize {
     2
@@ -169,6 +184,11 @@ impl FitConfig {
                 found,
             })
         };
+        self.prompts.check()?;
+        if let (Some(start), Some(pretrained)) = (&self.start, &self.pretrained) {
+            let found = format!("{} as well", start.display());
+            return wrong("start", format!("one of start and pretrained ({})", pretrained.display()), found);
+        }
         if loss::loss(&self.loss).is_none() {
             let names: Vec<_> = loss::LOSSES.iter().map(|loss| loss.name()).collect();
             return wrong("loss", format!("one of {}", names.join(", ")), self.loss.clone());
@@ -179,6 +199,7 @@ impl FitConfig {
             ("threads", self.threads),
             ("loader_threads", self.loader_threads),
             ("patience", self.patience),
+            ("checkpoint_steps", self.checkpoint_steps),
         ] {
             if value == 0 {
                 return wrong(field, "at least 1".to_owned(), "0".to_owned());
@@ -188,6 +209,7 @@ impl FitConfig {
             ("learning_rate", self.learning_rate, f64::MIN_POSITIVE, 1.0),
             ("final_rate", self.final_rate, 0.0, self.learning_rate),
             ("encoder_rate", self.encoder_rate, 0.0, 10.0),
+            ("layer_decay", self.layer_decay, 0.01, 1.0),
             ("warmup_epochs", self.warmup_epochs, 0.0, self.epochs as f64),
             ("weight_decay", self.weight_decay, 0.0, 1.0),
             ("clip_norm", self.clip_norm, f64::MIN_POSITIVE, f64::MAX),

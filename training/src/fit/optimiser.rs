@@ -6,6 +6,7 @@ use polyp_engine::weights::{Array, Weights};
 use tch::{Device, Kind, Tensor};
 
 use super::FitConfig;
+use super::rates::Rates;
 use crate::error::TrainingError;
 use crate::variables::Variables;
 
@@ -34,6 +35,7 @@ pub struct AdamW {
 impl AdamW {
     /// An optimiser of `variables`, at rest.
     pub fn new(variables: &Variables, config: &FitConfig) -> Self {
+        let rates = Rates::new(variables.trainable().map(|(path, _)| path), config);
         let slots = variables
             .trainable()
             .map(|(path, tensor)| Slot {
@@ -42,7 +44,7 @@ impl AdamW {
                 mean: tensor.detach().zeros_like(),
                 square: tensor.detach().zeros_like(),
                 decay: if tensor.dim() > 1 { config.weight_decay } else { 0.0 },
-                rate: if path.starts_with("encoder.") { config.encoder_rate } else { 1.0 },
+                rate: rates.of(path),
             })
             .collect();
         Self { slots, steps: 0, clip_norm: config.clip_norm }

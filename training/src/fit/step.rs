@@ -7,10 +7,11 @@ use polyp::model::{FrameOps, Mode, Network};
 use tch::{Device, Kind, Tensor};
 
 use super::optimiser::average;
-use super::{AdamW, FitConfig, Precision, first_weights, text_features};
-use crate::data::Batch;
+use super::prompts::{Prompter, Texts};
+use super::{AdamW, FitConfig, Precision, first_weights};
+use crate::data::{Batch, DataSet};
 use crate::error::TrainingError;
-use crate::loss::{self, Loss};
+use crate::loss::{self, Loss, Term};
 use crate::ops::TchOps;
 use crate::variables::Variables;
 
@@ -20,11 +21,21 @@ pub struct Trainer {
     pub(super) variables: Variables,
     pub(super) averaged: Variables,
     pub(super) optimiser: AdamW,
-    texts: Vec<Tensor>,
+    prompter: Prompter,
     loss: &'static dyn Loss,
     normalisation: Normalisation,
     compute: Kind,
     average: f64,
+    device: Device,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepLoss {
+    /// The loss.
+    pub total: f64,
+    /// Its terms before they are weighted, in the order of [`Trainer::terms`].
+    pub terms: Vec<f64>,
 }
 
 impl std::fmt::Debug for Trainer {
@@ -33,7 +44,7 @@ impl std::fmt::Debug for Trainer {
     }
 }
 
-/// Bytes `[B,S,S,3]` as network input `[B,3,S,S]`, channels last in memory.
+/// Bytes `[B,S,S,3]` as network input `[B,3,S,S]` on `device`, channels last in memory.
 ///
 /// # Errors
 /// When the count does not fit the shape.
@@ -42,12 +53,15 @@ pub fn images_to_tensor(
     count: usize,
     side: usize,
     normalisation: &Normalisation,
+    device: Device,
 ) -> Result<Tensor, TrainingError> {
     let (count, side) = (count as i64, side as i64);
-    let x = Tensor::f_from_data_size(bytes, &[count, side, side, 3], Kind::Uint8)?.f_to_kind(Kind::Float)?;
+    let x = Tensor::f_from_data_size(bytes, &[count, side, side, 3], Kind::Uint8)?;
+    let x = x.f_to_device(device)?.f_to_kind(Kind::Float)?;
     let x = match normalisation {
         Normalisation::Fixed { mean, std } => {
-            x.f_sub(&Tensor::f_from_slice(mean)?)?.f_div(&Tensor::f_from_slice(std)?)?
+            let on_device = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(device);
+            x.f_sub(&on_device(mean)?)?.f_div(&on_device(std)?)?
         }
         Normalisation::ZScorePerImage => {
             let mean = x.f_mean_dim([1, 2].as_slice(), true, Kind::Float)?;
@@ -59,14 +73,14 @@ pub fn images_to_tensor(
 }
 
 impl Trainer {
-    /// A network at its start.
+    /// A network at its start, on `device`.
     ///
     /// # Errors
     /// When the configuration's files can not be read.
-    pub fn new(config: &FitConfig) -> Result<Self, TrainingError> {
+    pub fn new(config: &FitConfig, device: Device) -> Result<Self, TrainingError> {
         let network = Network::new(&config.model)?;
         let weights = first_weights(config, &network)?;
-        let variables = Variables::new(&network, &weights, &config.frozen, Device::Cpu)?;
+        let variables = Variables::new(&network, &weights, &config.frozen, device)?;
         let loss = loss::loss(&config.loss).ok_or_else(|| TrainingError::Field {
             path: "configuration".into(),
             field: "loss".to_owned(),
@@ -76,7 +90,7 @@ impl Trainer {
         Ok(Self {
             averaged: variables.detached(),
             optimiser: AdamW::new(&variables, config),
-            texts: text_features(config)?,
+            prompter: Prompter::new(config, device)?,
             loss,
             normalisation: config.normalisation,
             compute: match config.precision {
@@ -84,38 +98,48 @@ impl Trainer {
                 Precision::Bf16 => Kind::BFloat16,
             },
             average: config.average,
+            device,
             network,
             variables,
         })
     }
 
-    /// Learns from a batch at a rate; gives its loss.
+    /// The terms of the loss; the loss alone where it is no sum.
+    pub fn terms(&self) -> Vec<Term> {
+        match self.loss.terms() {
+            [] => vec![Term { weight: 1.0, loss: self.loss }],
+            terms => terms.to_vec(),
+        }
+    }
+
+    /// Learns at a rate from a batch of `data`, whose pictures draw the texts of epoch `epoch`; gives its loss.
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn step(&mut self, batch: &Batch, rate: f64) -> Result<f64, TrainingError> {
-        // The fixed prompt half of the time, one of the others otherwise.
-        let others = self.texts.len() as i64 - 1;
-        let draw = if others > 0 {
-            i64::try_from(Tensor::f_randint(2 * others, [1], (Kind::Int64, Device::Cpu))?)?
-        } else {
-            0
-        };
-        let text = self.texts.get(usize::try_from(draw + 1 - others).unwrap_or(0)).unwrap_or(&self.texts[0]);
-        let logits = self.logits(&self.variables, Mode::Train, batch, text)?;
-        let loss = self.loss.forward(&logits, &self.truth(batch)?)?;
+    pub fn step(
+        &mut self,
+        data: &DataSet,
+        batch: &Batch,
+        epoch: u64,
+        rate: f64,
+    ) -> Result<StepLoss, TrainingError> {
+        let texts = self.prompter.draw(data, &batch.indices, epoch)?;
+        let logits = self.logits(&self.variables, Mode::Train, batch, &texts)?;
+        let (loss, terms) = loss::weigh(&self.terms(), &logits, &self.truth(batch)?)?;
         self.optimiser.step(&loss, rate)?;
         average(&self.averaged, &self.variables, self.average, self.optimiser.steps())?;
-        Ok(loss.f_double_value(&[])?)
+        let number = |value: &Tensor| value.f_double_value(&[]);
+        Ok(StepLoss { total: number(&loss)?, terms: terms.iter().map(number).collect::<Result<_, _>>()? })
     }
 
     /// Loss of a batch, and probabilities `[B,1,S,S]`, of the averaged weights with the fixed prompt.
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn judge(&self, batch: &Batch) -> Result<(f64, Tensor, Tensor), TrainingError> {
+    pub fn judge(&mut self, batch: &Batch) -> Result<(f64, Tensor, Tensor), TrainingError> {
+        let texts = self.prompter.fixed()?;
         tch::no_grad(|| {
-            let logits = self.logits(&self.averaged, Mode::Infer, batch, &self.texts[0])?;
+            let logits = self.logits(&self.averaged, Mode::Infer, batch, &texts)?;
             let truth = self.truth(batch)?;
             let loss = self.loss.forward(&logits, &truth)?.f_double_value(&[])?;
             Ok((loss, logits.f_sigmoid()?, truth))
@@ -127,12 +151,18 @@ impl Trainer {
         variables: &Variables,
         mode: Mode,
         batch: &Batch,
-        text: &Tensor,
+        texts: &Texts,
     ) -> Result<Tensor, TrainingError> {
         let side = self.network.spec().side_px;
-        let image = images_to_tensor(&batch.images, batch.count, side, &self.normalisation)?;
+        let image = images_to_tensor(&batch.images, batch.count, side, &self.normalisation, self.device)?;
         let ops = TchOps::new(variables, mode, self.compute);
-        let memory = self.network.remember(&ops.exact(), &Rc::new(text.shallow_clone()))?;
+        let mut memory = self.network.remember(&ops.exact(), &Rc::new(texts.features.shallow_clone()))?;
+        if let Some(places) = &texts.places {
+            for level in &mut memory {
+                level.key = Rc::new(level.key.f_index_select(0, places)?);
+                level.value = Rc::new(level.value.f_index_select(0, places)?);
+            }
+        }
         let logits = self.network.forward(&ops, &Rc::new(image), &memory)?;
         debug_assert_eq!(ops.shape(&logits), [batch.count, 1, side, side]);
         Ok(logits.f_to_kind(Kind::Float)?)
@@ -141,6 +171,7 @@ impl Trainer {
     fn truth(&self, batch: &Batch) -> Result<Tensor, TrainingError> {
         let side = self.network.spec().side_px as i64;
         let size = [batch.count as i64, 1, side, side];
-        Ok(Tensor::f_from_data_size(&batch.masks, &size, Kind::Uint8)?.f_to_kind(Kind::Float)?)
+        let truth = Tensor::f_from_data_size(&batch.masks, &size, Kind::Uint8)?;
+        Ok(truth.f_to_device(self.device)?.f_to_kind(Kind::Float)?)
     }
 }

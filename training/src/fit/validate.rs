@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tch::Kind;
 
 use super::{FitConfig, Trainer};
-use crate::data::{DataSet, Loader};
+use crate::data::{DataSet, Loader, Pass};
 use crate::error::TrainingError;
 
 /// What was seen.
@@ -22,21 +22,21 @@ pub struct Validation {
 /// # Errors
 /// When a picture can not be read.
 pub fn validate(
-    trainer: &Trainer,
+    trainer: &mut Trainer,
     config: &FitConfig,
     data: &Arc<DataSet>,
     indices: &[usize],
 ) -> Result<Validation, TrainingError> {
-    let loader = Loader::start(
-        data,
-        indices.to_vec(),
-        config.model.side_px,
-        config.batch,
-        None,
-        config.seed,
-        0,
-        config.loader_threads,
-    )?;
+    let pass = Pass {
+        side: config.model.side_px,
+        batch: config.batch,
+        augment: None,
+        seed: config.seed,
+        epoch: 0,
+        skip: 0,
+        threads: config.loader_threads,
+    };
+    let loader = Loader::start(data, indices.to_vec(), pass)?;
     let (mut loss_sum, mut dice_sum, mut count) = (0.0, 0.0, 0.0);
     for batch in loader {
         let batch = batch?;

@@ -61,6 +61,7 @@ pub fn run(
                     source: entry.source.to_owned(),
                     licence: entry.licence.to_owned(),
                     size: picture.size,
+                    captions: crate::data::Captions::default(),
                 };
                 writer.add(info, &picture)?;
                 *report.written.entry(entry.split).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use tch::{Reduction, TchError, Tensor};
 
-use super::{Dice, Loss};
+use super::{Dice, Loss, Term, term, weigh};
 
 /// Cross-entropy alone.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,12 @@ impl Loss for DiceBce {
         "dice + bce"
     }
 
+    fn terms(&self) -> &'static [Term] {
+        const TERMS: &[Term] = &[term(1.0, &Dice), term(1.0, &Bce)];
+        TERMS
+    }
+
     fn forward(&self, logits: &Tensor, truth: &Tensor) -> Result<Tensor, TchError> {
-        Dice.forward(logits, truth)?.f_add(&Bce.forward(logits, truth)?)
+        Ok(weigh(self.terms(), logits, truth)?.0)
     }
 }

@@ -2,10 +2,21 @@
 
 use tch::{TchError, Tensor};
 
-use super::{Bce, Dice, Entropy, EntropyForm, Loss, Spectral};
+use super::{Bce, Dice, Entropy, EntropyForm, Loss, Spectral, Term, term, weigh};
 
 const SPECTRAL: f64 = 0.3;
 const ENTROPY: f64 = 0.1;
+
+const RELEASED: &[Term] =
+    &[term(1.0, &Dice), term(SPECTRAL, &Spectral), term(ENTROPY, &Entropy { form: EntropyForm::Released })];
+const BINARY: &[Term] =
+    &[term(1.0, &Dice), term(SPECTRAL, &Spectral), term(ENTROPY, &Entropy { form: EntropyForm::Binary })];
+const WITH_BCE: &[Term] = &[
+    term(1.0, &Dice),
+    term(SPECTRAL, &Spectral),
+    term(ENTROPY, &Entropy { form: EntropyForm::Released }),
+    term(1.0, &Bce),
+];
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +40,15 @@ impl Loss for Seu {
         }
     }
 
+    fn terms(&self) -> &'static [Term] {
+        match self.entropy {
+            EntropyForm::Released => RELEASED,
+            EntropyForm::Binary => BINARY,
+        }
+    }
+
     fn forward(&self, logits: &Tensor, truth: &Tensor) -> Result<Tensor, TchError> {
-        let spectral = Spectral.forward(logits, truth)?.f_mul_scalar(SPECTRAL)?;
-        let entropy = Entropy { form: self.entropy }.forward(logits, truth)?.f_mul_scalar(ENTROPY)?;
-        Dice.forward(logits, truth)?.f_add(&spectral)?.f_add(&entropy)
+        Ok(weigh(self.terms(), logits, truth)?.0)
     }
 }
 
@@ -50,8 +66,11 @@ impl Loss for SeuBce {
         "seu + bce"
     }
 
+    fn terms(&self) -> &'static [Term] {
+        WITH_BCE
+    }
+
     fn forward(&self, logits: &Tensor, truth: &Tensor) -> Result<Tensor, TchError> {
-        let seu = Seu { entropy: EntropyForm::Released }.forward(logits, truth)?;
-        seu.f_add(&Bce.forward(logits, truth)?)
+        Ok(weigh(self.terms(), logits, truth)?.0)
     }
 }

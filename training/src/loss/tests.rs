@@ -132,3 +132,15 @@ fn a_perfect_answer_costs_nothing_and_a_wrong_one_costs_most() {
         assert!(right.abs() < 1e-4 && wrong > 0.9, "{name}: {right} {wrong}");
     }
 }
+
+#[test]
+fn a_sum_is_made_of_its_terms() {
+    let (logits, truth) = example();
+    for loss in LOSSES.iter().filter(|loss| !loss.terms().is_empty()) {
+        let parts = loss.terms().iter();
+        assert!(parts.clone().all(|term| term.loss.terms().is_empty()), "{}: a sum of sums", loss.name());
+        let expected: f64 = parts.map(|term| term.weight * value(term.loss, &logits, &truth)).sum();
+        close(value(*loss, &logits, &truth), expected);
+    }
+    assert!(weigh(&[], &logits, &truth).is_err());
+}

@@ -20,7 +20,7 @@ use polyp::frame::Size;
 use polyp::metric::bounds;
 
 use crate::TrainingError;
-use crate::data::{DataSet, DataSetWriter, Info, Picture, Random, Split};
+use crate::data::{Captions, DataSet, DataSetWriter, Info, Picture, Random, Split};
 use ground::{Ground, grounds};
 use paste::{Patch, paste};
 
@@ -90,6 +90,8 @@ fn described(info: &Info) -> Info {
     let (name, origin) = info.source.split_once(" (").unwrap_or((&info.source, "no more is known)"));
     Info {
         name: format!("{}-zoom", info.name),
+        // The others say how large the lesion is and where.
+        captions: Captions::new([1, 2, 3, 0, 0, 0].map(|p| info.captions.p(p).unwrap_or_default().to_owned())),
         source: format!("{name} zoomed out (generated from real pictures; {origin}"),
         ..info.clone()
     }

@@ -1,18 +1,23 @@
 //! The tool `polyp-train`, as somebody at a prompt meets it.
 
-use std::path::Path;
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use polyp_training::fit::{EpochMetrics, FitConfig};
+use polyp_training::plot::read_metrics;
 
 use crate::fixture::{data_set, text_encoder};
 
-fn tool(arguments: &[&str], folder: &Path) -> (bool, String, String) {
+pub(crate) fn tool(arguments: &[&str], folder: &Path) -> (bool, String, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_polyp-train")).args(arguments).current_dir(folder).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-fn refused(arguments: &[&str], folder: &Path) -> String {
+pub(crate) fn refused(arguments: &[&str], folder: &Path) -> String {
     let (success, _, errors) = tool(arguments, folder);
     assert!(!success, "{arguments:?}");
     let line = errors.lines().find(|line| line.starts_with("polyp-train: "));
@@ -23,7 +28,7 @@ fn refused(arguments: &[&str], folder: &Path) -> String {
 fn the_committed_configuration_is_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let path = root.join("configs/training/lite.toml");
-    polyp_training::fit::FitConfig::read(&path).unwrap().check().unwrap();
+    FitConfig::read(&path).unwrap().check().unwrap();
 }
 
 #[test]
@@ -55,7 +60,7 @@ fn a_run_is_told_from_its_first_line_to_its_picture() {
     let folder = temp.path();
     data_set(&folder.join("discs.h5"), [4, 1, 1]);
     let config = crate::fixture::config();
-    let config = polyp_training::fit::FitConfig { epochs: 2, ..config };
+    let config = FitConfig { epochs: 2, ..config };
     std::fs::write(folder.join("fit.toml"), toml::to_string(&config).unwrap()).unwrap();
     let fit = ["fit", "--config", "fit.toml", "--data", "discs.h5", "--out", "run"];
     let (success, said, errors) = tool(&fit, folder);
@@ -68,4 +73,69 @@ fn a_run_is_told_from_its_first_line_to_its_picture() {
     assert!(folder.join("run/learning.svg").is_file(), "the learning curve is drawn");
     let metrics = std::fs::read_to_string(folder.join("run/metrics.jsonl")).unwrap();
     assert_eq!(metrics.lines().count(), 2);
+}
+
+/// The metrics' lines without the times.
+fn curve(run: &Path) -> Vec<EpochMetrics> {
+    let all = read_metrics(&run.join("metrics.jsonl")).unwrap_or_default();
+    all.into_iter().map(|epoch| EpochMetrics { seconds: 0.0, pictures_per_s: 0.0, ..epoch }).collect()
+}
+
+/// Every file below a folder, with what is in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            all.insert(path, bytes);
+        }
+    }
+    all
+}
+
+#[test]
+fn a_kill_and_a_full_disk_cost_no_more_than_the_steps_since_the_last_checkpoint() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    data_set(&folder.join("discs.h5"), [16, 2, 0]);
+    let config = FitConfig { epochs: 3, checkpoint_steps: 1, ..crate::fixture::config() };
+    std::fs::write(folder.join("fit.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let fit = |run: &'static str| ["fit", "--config", "fit.toml", "--data", "discs.h5", "--out", run];
+    let resume = [&fit("killed")[..], &["--resume"]].concat();
+    assert!(tool(&fit("whole"), folder).0);
+
+    let program = env!("CARGO_BIN_EXE_polyp-train");
+    let mut child =
+        Command::new(program).args(fit("killed")).current_dir(folder).stderr(Stdio::null()).spawn().unwrap();
+    let killed = folder.join("killed");
+    while curve(&killed).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+
+    // No file may grow beyond 1 MiB, as on a disk that is full: what can not be written is named, and all that
+    // there was is whole.
+    let last = killed.join("checkpoint/last");
+    let before = files(&last);
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
+    let output = Command::new("bash")
+        .args(["-c", limited, program])
+        .args(&resume)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let told = errors.lines().find(|line| line.starts_with("polyp-train: ")).unwrap_or_default();
+    assert!(told.contains("safetensors") && told.contains("File too large"), "{errors}");
+    assert!(files(&last) == before, "the last good checkpoint was touched");
+
+    let (success, _, errors) = tool(&resume, folder);
+    assert!(success, "{errors}");
+    assert_eq!(curve(&killed), curve(&folder.join("whole")));
 }

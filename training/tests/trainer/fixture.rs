@@ -8,8 +8,8 @@ use polyp::frame::Size;
 use polyp::input::Normalisation;
 use polyp::model::ModelSpec;
 use polyp_training::augment::AugmentConfig;
-use polyp_training::data::{DataSet, DataSetWriter, Info, Picture, Split};
-use polyp_training::fit::{FitConfig, Precision};
+use polyp_training::data::{Captions, DataSet, DataSetWriter, Info, Picture, Split};
+use polyp_training::fit::{FitConfig, Precision, PromptMix};
 
 pub(crate) const SIZE: Size = Size::new(80, 72);
 
@@ -45,6 +45,7 @@ pub(crate) fn data_set(path: &Path, counts: [usize; 3]) -> Arc<DataSet> {
             source: "discs".to_owned(),
             licence: "none needed".to_owned(),
             size: SIZE,
+            captions: Captions::default(),
         };
         let mask = mask.into_raw().into_iter().map(|sample| sample / 255).collect();
         writer.add(info, &Picture { rgb: rgb.into_raw(), mask, size: SIZE }).unwrap();
@@ -68,6 +69,7 @@ pub(crate) fn config() -> FitConfig {
         batch: 4,
         learning_rate: 2e-3,
         encoder_rate: 1.0,
+        layer_decay: 0.95,
         final_rate: 1e-5,
         warmup_epochs: 0.0,
         weight_decay: 0.01,
@@ -76,10 +78,17 @@ pub(crate) fn config() -> FitConfig {
         patience: 5,
         precision: Precision::F32,
         prompt: "polyp".to_owned(),
-        other_prompts: vec!["a polyp".to_owned()],
+        prompts: PromptMix {
+            dropout: 0.2,
+            sentence: 0.5,
+            sentences: vec!["a polyp".to_owned()],
+            ..PromptMix::default()
+        },
         text_encoder: text_encoder(),
+        start: None,
         pretrained: None,
         frozen: Vec::new(),
+        checkpoint_steps: 100,
         seed: 7,
         threads: 1,
         loader_threads: 1,

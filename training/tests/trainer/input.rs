@@ -27,7 +27,7 @@ fn trainer_and_cart_see_the_same_numbers() {
             let picture = Picture { rgb: rgb.clone(), mask: vec![0; SIZE.area()], size: SIZE };
             let (mut small, mut mask) = (vec![0; 3 * 64 * 64], vec![0; 64 * 64]);
             Squash::new(64).run(&picture, &mut small, &mut mask).unwrap();
-            let tensor = images_to_tensor(&small, 1, 64, &normalisation).unwrap();
+            let tensor = images_to_tensor(&small, 1, 64, &normalisation, tch::Device::Cpu).unwrap();
             let trainer = Vec::<f32>::try_from(tensor.contiguous().flatten(0, -1)).unwrap();
             let furthest = cart.iter().zip(&trainer).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(furthest < 1e-4, "{normalisation:?}: {furthest}");
