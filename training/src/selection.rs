@@ -3,10 +3,11 @@
 //! Not here: running the network on them ([`crate::score`]).
 
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use crate::TrainingError;
 use crate::data::{DataSet, Info, Split};
+use crate::fit::FIRST_LEAKY;
 
 /// Some pictures of a data set, in its order. There is at least one.
 #[derive(Clone, Debug)]
@@ -24,9 +25,6 @@ struct Prompts {
     /// By the pictures' numbers in the data set.
     texts: BTreeMap<usize, String>,
 }
-
-/// The captions that hold what only the true mask says: size, number and place.
-const LEAKY: RangeInclusive<usize> = 4..=6;
 
 impl<'a> Selection<'a> {
     /// All pictures of one side.
@@ -89,7 +87,7 @@ impl<'a> Selection<'a> {
 
     /// Whether caption `number` tells the network part of the truth.
     pub fn is_leaky(number: usize) -> bool {
-        LEAKY.contains(&number)
+        number >= FIRST_LEAKY
     }
 
     /// The prompt of picture `index` of the data set, if it has one of its own.
