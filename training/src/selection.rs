@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::TrainingError;
-use crate::data::{DataSet, Info, Split};
-use crate::fit::FIRST_LEAKY;
+use crate::data::{Captions, DataSet, Info, Split};
 
 /// Some pictures of a data set, in its order. There is at least one.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ impl<'a> Selection<'a> {
 
     /// Whether caption `number` tells the network part of the truth.
     pub fn is_leaky(number: usize) -> bool {
-        number >= FIRST_LEAKY
+        number >= Captions::FIRST_LEAKY
     }
 
     /// The prompt of picture `index` of the data set, if it has one of its own.

@@ -46,6 +46,9 @@ pub(crate) struct Import {
     /// pair to learn from.
     #[arg(long, value_name = "FILE")]
     drop_duplicates: Option<PathBuf>,
+    /// Captions by name, an object a line: {"name": .., "p1": .., .., "p6": ..}.
+    #[arg(long, value_name = "FILE")]
+    captions: Option<PathBuf>,
     /// Leave bad pairs out and list them, instead of stopping.
     #[arg(long)]
     skip_bad: bool,
@@ -68,6 +71,7 @@ impl Import {
             test_groups: self.test_groups,
             rest: self.rest,
             drop_duplicates: self.drop_duplicates,
+            captions: self.captions,
         };
         let Some(importer) = importer(&self.layout) else {
             anyhow::bail!("layout {}: no such importer", self.layout);
@@ -92,6 +96,10 @@ fn print(report: &Report, out: &std::path::Path) {
         (report.dropped.len(), "near-duplicates"),
         (report.unlisted, "on no list"),
     ];
+    if let Some(captions) = report.captions {
+        let (with, without, unknown) = (captions.with, captions.without, captions.unknown);
+        println!("captions: {with} pictures with, {without} without, {unknown} names that are no picture's");
+    }
     for (count, what) in left_out.into_iter().filter(|(count, _)| *count > 0) {
         println!("left out: {count} {what}");
     }

@@ -2,7 +2,7 @@
 //!
 //! One HDF5 file per data set ([`DataSet`], written by [`DataSetWriter`]): pictures and masks at their own size, and
 //! for each its name, its group (a sequence, a patient: what must never be on two sides), its split, where it
-//! comes from and its licence. [`Loader`] makes batches of it off the training thread.
+//! comes from, its licence and its captions, if it has any. [`Loader`] makes batches of it off the training thread.
 //!
 //! Not here: other folder layouts ([`crate::import`]).
 

@@ -13,7 +13,8 @@ use std::sync::{Arc, OnceLock};
 use hdf5::types::VarLenUnicode;
 use polyp::frame::{MAX_SIDE_PX, Size};
 
-use super::write::{COLUMNS, FORMAT, FORMAT_VERSION, key};
+use super::Captions;
+use super::write::{CAPTION, COLUMNS, FORMAT, READ_VERSIONS, key};
 use crate::TrainingError;
 
 /// Decoded pictures kept in memory unless told otherwise, in bytes (2 GiB: 4000 pictures of 352x352).
@@ -64,8 +65,8 @@ pub struct Info {
     pub licence: String,
     /// Its own size.
     pub size: Size,
-    /// What somebody said of it.
-    pub captions: super::Captions,
+    /// What is said of it.
+    pub captions: Captions,
 }
 
 impl Info {
@@ -120,8 +121,8 @@ impl DataSet {
     /// As [`Self::open`].
     pub fn open_with_cache(path: &Path, cache_limit: u64) -> Result<Self, TrainingError> {
         let file = hdf5::File::open(path).map_err(TrainingError::hdf5(path, "open the data set"))?;
-        check_format(path, &file)?;
-        let infos = read_infos(path, &file)?;
+        let version = check_format(path, &file)?;
+        let infos = read_infos(path, &file, version)?;
         let cache = infos.iter().map(|_| OnceLock::new()).collect();
         Ok(Self { path: path.to_owned(), file, infos, cache, cached: AtomicU64::new(0), cache_limit })
     }
@@ -194,7 +195,8 @@ impl DataSet {
     }
 }
 
-fn check_format(path: &Path, file: &hdf5::File) -> Result<(), TrainingError> {
+/// The file's version, one of those that are read.
+fn check_format(path: &Path, file: &hdf5::File) -> Result<u32, TrainingError> {
     let format = file.attr("format").and_then(|attr| attr.read_scalar::<VarLenUnicode>());
     let format = format.map(|text| text.to_string()).unwrap_or_else(|_| "none".to_owned());
     if format != FORMAT {
@@ -204,14 +206,14 @@ fn check_format(path: &Path, file: &hdf5::File) -> Result<(), TrainingError> {
         .attr("format_version")
         .and_then(|attr| attr.read_scalar::<u32>())
         .map_err(TrainingError::hdf5(path, "read attribute format_version"))?;
-    if version != FORMAT_VERSION {
-        let (expected, found) = (FORMAT_VERSION.to_string(), version.to_string());
-        return Err(TrainingError::field(path, "attribute format_version", expected, found));
+    if !READ_VERSIONS.contains(&version) {
+        let expected = READ_VERSIONS.map(|version| version.to_string()).join(" or ");
+        return Err(TrainingError::field(path, "attribute format_version", expected, version.to_string()));
     }
-    Ok(())
+    Ok(version)
 }
 
-fn read_infos(path: &Path, file: &hdf5::File) -> Result<Vec<Info>, TrainingError> {
+fn read_infos(path: &Path, file: &hdf5::File, version: u32) -> Result<Vec<Info>, TrainingError> {
     let mut columns = Vec::with_capacity(COLUMNS.len());
     for column in COLUMNS {
         let read = || file.dataset(column)?.read_raw::<VarLenUnicode>();
@@ -236,17 +238,33 @@ fn read_infos(path: &Path, file: &hdf5::File) -> Result<Vec<Info>, TrainingError
             return Err(TrainingError::field(path, format!("column {column}"), expected, found.to_string()));
         }
     }
+    let captions =
+        if version == 1 { vec![Captions::default(); count] } else { read_captions(path, file, count)? };
     let mut infos = Vec::with_capacity(count);
-    let texts = names.into_iter().zip(groups).zip(splits).zip(sources).zip(licences);
-    for (index, ((((name, group), split), source), licence)) in texts.enumerate() {
+    let texts = names.into_iter().zip(groups).zip(splits).zip(sources).zip(licences).zip(captions);
+    for (index, (((((name, group), split), source), licence), captions)) in texts.enumerate() {
         let split = Split::from_name(&split).ok_or_else(|| {
             TrainingError::field(path, format!("split of {name}"), "train, validation or test", split)
         })?;
         let size = read_size(path, file, index, &name)?;
-        infos.push(Info { name, group, split, source, licence, size, captions: super::Captions::default() });
+        infos.push(Info { name, group, split, source, licence, size, captions });
     }
     check_sides(path, &infos)?;
     Ok(infos)
+}
+
+fn read_captions(path: &Path, file: &hdf5::File, count: usize) -> Result<Vec<Captions>, TrainingError> {
+    let read = || {
+        let dataset = file.dataset(CAPTION)?;
+        Ok((dataset.shape(), dataset.read_raw::<VarLenUnicode>()?))
+    };
+    let (shape, texts) = read().map_err(TrainingError::hdf5(path, format!("read {CAPTION}")))?;
+    if shape != [count, Captions::COUNT] {
+        let expected = format!("shape [{count}, {}]", Captions::COUNT);
+        return Err(TrainingError::field(path, CAPTION, expected, format!("{shape:?}")));
+    }
+    let lines = texts.as_chunks::<{ Captions::COUNT }>().0;
+    Ok(lines.iter().map(|texts| Captions::new(texts.each_ref().map(ToString::to_string))).collect())
 }
 
 fn read_size(path: &Path, file: &hdf5::File, index: usize, name: &str) -> Result<Size, TrainingError> {

@@ -1,17 +1,20 @@
 //! The HDF5 file of a data set, and writing it.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! | path | type and shape | what |
 //! |---|---|---|
 //! | `/` attribute `format` | text | `polyp-data-set` |
-//! | `/` attribute `format_version` | u32 | 1 |
+//! | `/` attribute `format_version` | u32 | 2 |
 //! | `/name`, `/group`, `/split`, `/source`, `/licence` | UTF-8 text `[N]` | one line per picture; `split` is `train`, `validation` or `test` |
+//! | `/caption` | UTF-8 text `[N,6]` | captions p1 to p6 ([`Captions`](super::Captions)); empty where there is none |
 //! | `/picture/000000` ... | u8 `[H,W,3]` | red, green, blue, at the picture's own size |
 //! | `/mask/000000` ... | u8 `[H,W]` | 1 where there is a polyp, else 0 |
 //!
 //! Pictures and masks are one chunk each, shuffled and deflated (level 4): every HDF5 tool reads that without
 //! plug-ins. A group is on one side only. The file is written beside its final name and then renamed, so a
 //! file of that name is whole.
+//!
+//! Version 1 has no `/caption`; it is still read, as a data set without captions.
 //!
 //! Not here: reading ([`super::DataSet`]).
 
@@ -21,14 +24,21 @@ use std::str::FromStr;
 
 use hdf5::types::VarLenUnicode;
 
+use super::Captions;
 use super::set::{Info, Picture, Split};
 use crate::TrainingError;
 
 /// The `format` attribute of every data set.
 pub const FORMAT: &str = "polyp-data-set";
 
-/// The `format_version` that is written, and the only one that is read.
-pub const FORMAT_VERSION: u32 = 1;
+/// The `format_version` that is written.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Every `format_version` that is read.
+pub(super) const READ_VERSIONS: [u32; 2] = [1, FORMAT_VERSION];
+
+/// The data set of captions, since version 2.
+pub(super) const CAPTION: &str = "caption";
 
 /// The text columns, in the order of [`Columns`].
 pub(super) const COLUMNS: [&str; 5] = ["name", "group", "split", "source", "licence"];
@@ -143,6 +153,14 @@ impl DataSetWriter {
                     self.infos.iter().map(|info| text(info.column(column))).collect();
                 file.new_dataset::<VarLenUnicode>().shape(values.len()).create(column)?.write_raw(&values)?;
             }
+            let captions: Vec<VarLenUnicode> = self
+                .infos
+                .iter()
+                .flat_map(|info| info.captions.texts())
+                .map(|caption| text(caption))
+                .collect();
+            let shape = (self.infos.len(), Captions::COUNT);
+            file.new_dataset::<VarLenUnicode>().shape(shape).create(CAPTION)?.write_raw(&captions)?;
             file.flush()
         };
         columns().map_err(TrainingError::hdf5(&self.path, "write the columns"))?;

@@ -37,7 +37,7 @@ pub use config::{FitConfig, Precision};
 pub use metrics::{EpochMetrics, EpochSums, Progress};
 pub use optimiser::AdamW;
 pub use origin::Origin;
-pub use prompts::{FIRST_LEAKY, PromptMix, Prompter, Texts};
+pub use prompts::{PromptMix, Prompter, Texts};
 pub use schedule::Schedule;
 pub use start::first_weights;
 pub use step::{StepLoss, Trainer, images_to_tensor};

@@ -17,13 +17,9 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::FitConfig;
-use crate::data::{DataSet, Info, Random};
+use crate::data::{Captions, DataSet, Info, Random};
 use crate::error::TrainingError;
 
-/// The first caption that was computed from the truth.
-pub const FIRST_LEAKY: usize = 4;
-/// Captions of a picture, p1 to p6.
-const CAPTIONS: usize = 6;
 /// Texts whose features are kept in memory: 37 kB each with MiniLM.
 const KEPT: usize = 4096;
 /// Keeps the draw apart from the same picture's augmentation.
@@ -89,10 +85,10 @@ impl PromptMix {
             return wrong("sentences", "at least one, as they are drawn", "none".to_owned());
         }
         for caption in &self.captions {
-            if !(1..=CAPTIONS).contains(caption) {
+            if !(1..=Captions::COUNT).contains(caption) {
                 return wrong("captions", "1 to 6", caption.to_string());
             }
-            if *caption >= FIRST_LEAKY && !self.leaky_captions {
+            if *caption >= Captions::FIRST_LEAKY && !self.leaky_captions {
                 let found = format!("{caption}, which was computed from the truth");
                 return wrong("captions", "1 to 3 (leaky_captions is not set)", found);
             }
@@ -105,7 +101,7 @@ impl PromptMix {
 
     /// Whether what comes of the mix has to be called leaky.
     pub fn is_leaky(&self) -> bool {
-        self.caption > 0.0 && self.captions.iter().any(|caption| *caption >= FIRST_LEAKY)
+        self.caption > 0.0 && self.captions.iter().any(|caption| *caption >= Captions::FIRST_LEAKY)
     }
 
     /// The text of a picture; none when it is dropped.
@@ -241,7 +237,7 @@ impl Prompter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Captions, Split};
+    use crate::data::Split;
 
     fn info(captions: [&str; 6]) -> Info {
         Info {

@@ -6,6 +6,7 @@
 //!
 //! Not here: the HDF5 file's layout ([`crate::data`]).
 
+mod captions;
 mod clinicdb;
 mod duplicates;
 mod folder;
@@ -20,7 +21,7 @@ use crate::data::Split;
 
 pub use clinicdb::ClinicDb;
 pub use kvasir::Kvasir;
-pub use run::{Report, run};
+pub use run::{CaptionReport, Report, run};
 
 /// Every layout that can be imported.
 pub const IMPORTERS: &[&dyn Importer] = &[&Kvasir, &ClinicDb];
@@ -67,6 +68,8 @@ pub struct Request {
     /// A list of near-duplicate pictures (`corr,name_a,name_b`) of which one a pair is left out: never the one
     /// to test on.
     pub drop_duplicates: Option<PathBuf>,
+    /// Captions by name, in JSON lines.
+    pub captions: Option<PathBuf>,
 }
 
 /// What an [`Importer`] found.

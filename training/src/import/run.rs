@@ -3,9 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Importer, Request, pairs};
+use super::{Importer, Request, captions, pairs};
 use crate::TrainingError;
 use crate::data::{DataSetWriter, Info, Split};
+
+/// How the captions' file and the pictures fit together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaptionReport {
+    /// Pictures written with at least one caption.
+    pub with: usize,
+    /// Pictures written without any.
+    pub without: usize,
+    /// Names in the file that the data set has not.
+    pub unknown: usize,
+}
 
 /// What an import came to.
 #[derive(Debug, Default)]
@@ -18,6 +29,8 @@ pub struct Report {
     pub unlisted: usize,
     /// What was wrong with the pairs that were skipped.
     pub skipped: Vec<TrainingError>,
+    /// What became of the captions, when there was a file of them.
+    pub captions: Option<CaptionReport>,
 }
 
 /// Imports what `request` asks for into the file `out`. A bad pair (a mask or a picture that is missing, can
@@ -49,11 +62,15 @@ pub fn run(
         let expected = "at least one picture that a list or a group names";
         return Err(TrainingError::field(&request.folder, "pictures", expected, "none"));
     }
+    let mut captions = request.captions.as_deref().map(captions::read).transpose()?;
+    let mut counts = CaptionReport::default();
     let mut writer = DataSetWriter::create(out)?;
     let total = listing.entries.len();
     for (done, entry) in listing.entries.into_iter().enumerate() {
         match pairs::read(&entry) {
             Ok(picture) => {
+                let captions = captions.as_mut().and_then(|all| all.remove(&entry.name)).unwrap_or_default();
+                *if captions.is_empty() { &mut counts.without } else { &mut counts.with } += 1;
                 let info = Info {
                     name: entry.name,
                     group: entry.group,
@@ -61,7 +78,7 @@ pub fn run(
                     source: entry.source.to_owned(),
                     licence: entry.licence.to_owned(),
                     size: picture.size,
-                    captions: crate::data::Captions::default(),
+                    captions,
                 };
                 writer.add(info, &picture)?;
                 *report.written.entry(entry.split).or_default() += 1;
@@ -71,5 +88,6 @@ pub fn run(
         progress(done + 1, total);
     }
     writer.finish()?;
+    report.captions = captions.map(|left| CaptionReport { unknown: left.len(), ..counts });
     Ok(report)
 }

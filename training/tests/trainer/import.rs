@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use polyp_training::TrainingError;
 use polyp_training::data::{DataSet, Split};
-use polyp_training::import::{Report, Request, importer, run};
+use polyp_training::import::{CaptionReport, Report, Request, importer, run};
 
-use crate::fixture::picture;
+use crate::fixture::{data_set, picture};
 
 /// A folder with so many pictures and masks, called `a`, `b`, ...
 fn folder(root: &Path, count: u8) -> PathBuf {
@@ -31,17 +31,7 @@ fn list(root: &Path, name: &str, names: &[&str]) -> PathBuf {
 }
 
 fn request(folder: &Path) -> Request {
-    Request {
-        folder: folder.to_owned(),
-        train: Vec::new(),
-        test: Vec::new(),
-        validation: 0,
-        seed: 1,
-        validation_groups: Vec::new(),
-        test_groups: Vec::new(),
-        rest: None,
-        drop_duplicates: None,
-    }
+    Request { folder: folder.to_owned(), seed: 1, ..Request::default() }
 }
 
 fn imported(layout: &str, request: &Request, out: &Path, skip_bad: bool) -> Result<Report, TrainingError> {
@@ -157,4 +147,54 @@ fn a_file_that_is_no_data_set_is_refused() {
     has(&DataSet::open(&path).unwrap_err().to_string(), &["set.h5"]);
     hdf5::File::create(&path).unwrap();
     has(&DataSet::open(&path).unwrap_err().to_string(), &["set.h5", "format"]);
+}
+
+#[test]
+fn captions_come_by_name_and_what_fits_nothing_is_counted() {
+    let temp = tempfile::tempdir().unwrap();
+    let (root, folder) = (temp.path(), folder(temp.path(), 3));
+    let lines = [
+        r#"{"name":"a","split":"val","p1":"polyp","p2":"rund: größer","p6":"one polyp, at the top"}"#,
+        r#"{"name":"b","p1":""}"#,
+        r#"{"name":"lost","p1":"polyp"}"#,
+    ];
+    let captions = Some(list(root, "captions.jsonl", &lines));
+    let request = Request { rest: Some(Split::Train), captions, ..request(&folder) };
+    let out = root.join("set.h5");
+    let report = imported("kvasir", &request, &out, false).unwrap();
+    assert_eq!(report.captions, Some(CaptionReport { with: 1, without: 2, unknown: 1 }));
+    let data = DataSet::open(&out).unwrap();
+    let of =
+        |index: usize| (1..=6).map(|p| data.infos()[index].captions.p(p).unwrap_or("")).collect::<Vec<_>>();
+    assert_eq!(of(0), ["polyp", "rund: größer", "", "", "", "one polyp, at the top"]);
+    assert_eq!([of(1), of(2)], [[""; 6], [""; 6]]);
+
+    let broken = Some(list(root, "broken.jsonl", &[lines[0], "{\"name\":"]));
+    let request = Request { captions: broken, ..request };
+    has(&refused("kvasir", &request, &root.join("other.h5")), &["broken.jsonl", "line 2", "a JSON object"]);
+}
+
+#[test]
+fn version_one_is_read_without_captions_and_later_versions_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("set.h5");
+    data_set(&path, [2, 1, 0]);
+    let set_version = |version: u32| {
+        let file = hdf5::File::open_rw(&path).unwrap();
+        file.attr("format_version").unwrap().write_scalar(&version).unwrap();
+        file.close().unwrap();
+    };
+    set_version(3);
+    has(
+        &DataSet::open(&path).unwrap_err().to_string(),
+        &["set.h5", "format_version: expected 1 or 2, found 3"],
+    );
+    set_version(1);
+    hdf5::File::open_rw(&path).unwrap().unlink("caption").unwrap();
+    let data = DataSet::open(&path).unwrap();
+    assert_eq!(data.len(), 3);
+    assert!(data.infos().iter().all(|info| info.captions.is_empty()));
+    drop(data);
+    set_version(2);
+    has(&DataSet::open(&path).unwrap_err().to_string(), &["set.h5", "caption"]);
 }

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use polyp::input::{Fit, InputSpec, Normalisation};
 use polyp::model::ModelSpec;
 use polyp_engine::engine::{Options, Precision};
 use polyp_engine::folder::write_random;
+use polyp_training::TrainingError;
 use polyp_training::contestant::Contestant;
-use polyp_training::data::{DataSet, Split};
-use polyp_training::score::{ScoreReport, score};
+use polyp_training::data::{Captions, DataSet, DataSetWriter, Info, Split};
+use polyp_training::predict::Predictor;
+use polyp_training::score::{Reading, ScoreReport, score};
 use polyp_training::selection::Selection;
 use polyp_training::zoom::{ZoomOut, zoom_out};
 
@@ -81,6 +84,86 @@ fn parts_of_a_data_set_are_scored_as_such() {
     let path = folder.join("report.json");
     whole.write(&path).unwrap();
     assert_eq!(ScoreReport::read(&path).unwrap(), whole);
+}
+
+/// A network that says nothing and notes the prompts that it was given.
+struct Listener(Vec<String>);
+
+impl Predictor for Listener {
+    fn input(&self) -> InputSpec {
+        let normalisation = Normalisation::Fixed { mean: [127.0; 3], std: [128.0; 3] };
+        InputSpec { side_px: 64, fit: Fit::Squash, normalisation }
+    }
+
+    fn prompt(&self) -> &str {
+        "polyp"
+    }
+
+    fn weights_sha256(&self) -> &str {
+        ""
+    }
+
+    fn remember(&mut self, prompt: &str) -> Result<(), TrainingError> {
+        self.0.push(prompt.to_owned());
+        Ok(())
+    }
+
+    fn logits(&mut self, images: &[f32], _: usize, logits: &mut Vec<f32>) -> Result<(), TrainingError> {
+        logits.clear();
+        logits.resize(images.len() / 3, 0.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn every_picture_has_its_own_caption_and_leaks_are_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let plain = data_set(&temp.path().join("plain.h5"), [0, 0, 3]);
+    let path = temp.path().join("captioned.h5");
+    let mut writer = DataSetWriter::create(&path).unwrap();
+    for (index, info) in plain.infos().iter().enumerate() {
+        let texts = [1, 2, 3, 4, 5, 6].map(|p| if p == 6 { String::new() } else { format!("{p} of {index}") });
+        let info = Info { captions: Captions::new(texts), ..info.clone() };
+        writer.add(info, &plain.read(index).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+    let data = DataSet::open(&path).unwrap();
+    let all = Selection::side(&data, Split::Test).unwrap();
+    let reading = Reading::new(1.0, None).unwrap();
+    for (number, words) in [(2, "each picture's caption p2"), (4, "each picture's caption p4 (leaky)")] {
+        let mut listener = Listener(Vec::new());
+        let selection = all.captioned(number).unwrap();
+        let scored = score(&mut listener, &reading, &selection, &mut |_, _| {}).unwrap();
+        assert_eq!(listener.0, [0, 1, 2].map(|index| format!("{number} of {index}")));
+        let report = scored.report(&listener, &reading, &selection);
+        assert!(report.metrics.iter().all(|metric| metric.prompt == words), "{:?}", report.metrics);
+    }
+    let mut listener = Listener(Vec::new());
+    let scored = score(&mut listener, &reading, &all, &mut |_, _| {}).unwrap();
+    assert!(listener.0.is_empty());
+    assert_eq!(scored.report(&listener, &reading, &all).metrics[0].prompt, "polyp");
+    let error = all.captioned(6).unwrap_err().to_string();
+    assert!(error.contains("caption p6 of disc-0: expected a text, found none"), "{error}");
+}
+
+#[test]
+fn an_engine_takes_another_prompt_and_its_own_again() {
+    let temp = tempfile::tempdir().unwrap();
+    engine(temp.path(), "a", 1);
+    let options = Options { precision: Precision::F32, threads: 1 };
+    let mut one = Contestant::engine(&temp.path().join("a"), "reference", &options, None).unwrap();
+    let own = one.predictor.prompt().to_owned();
+    let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();
+    let mut logits = |prompt: &str| {
+        let mut made = Vec::new();
+        one.predictor.remember(prompt).unwrap();
+        assert_eq!(one.predictor.prompt(), prompt);
+        one.predictor.logits(&image, 1, &mut made).unwrap();
+        made
+    };
+    let (first, other) = (logits(&own), logits("red sessile polyp"));
+    assert!(first != other);
+    assert!(logits(&own) == first && logits("red sessile polyp") == other);
 }
 
 #[test]
