@@ -96,13 +96,13 @@ pub fn reliability(curves: &[(&str, &Sums)]) -> Result<String, TrainingError> {
 pub fn scatter(columns: &[(&str, &[Sums])]) -> Result<String, TrainingError> {
     let point = |sums: &Sums| Some((sums.lesion_share().filter(|share| *share > 0.0)?, sums.per_image()?.0));
     let shares = columns.iter().flat_map(|(_, all)| all.iter().filter_map(point)).map(|(share, _)| share);
-    let low = shares.fold(0.1, f64::min);
+    let (low, high) = shares.fold((0.1_f64, 0.1_f64), |(low, high), share| (low.min(share), high.max(share)));
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(44)
-            .build_cartesian_2d((low * 0.8..1.0).log_scale(), 0.0..1.0)?;
+            .build_cartesian_2d((low * 0.8..high * 1.25).log_scale(), 0.0..1.0)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
