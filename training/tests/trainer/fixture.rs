@@ -9,7 +9,7 @@ use polyp::input::Normalisation;
 use polyp::model::ModelSpec;
 use polyp_training::augment::AugmentConfig;
 use polyp_training::data::{Captions, DataSet, DataSetWriter, Info, Picture, Split};
-use polyp_training::fit::{FitConfig, Precision};
+use polyp_training::fit::{FitConfig, Precision, PromptMix};
 
 pub(crate) const SIZE: Size = Size::new(80, 72);
 
