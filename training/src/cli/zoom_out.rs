@@ -36,7 +36,7 @@ impl ZoomOut {
         let plan = Plan { split: self.split, share: self.share, seed: self.seed };
         let made = counting("zoom-out", |progress| zoom_out(&data, &plan, &self.out, progress))?;
         println!(
-            "{}: {} pictures, generated; {} left out (no lesion, cut off, or small already)",
+            "{}: {} pictures, generated; {} left out (no lesion, cut off, small already, or fits nowhere)",
             self.out.display(),
             made.written,
             made.left_out.len()

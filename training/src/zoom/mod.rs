@@ -40,14 +40,16 @@ pub struct ZoomOut {
 pub struct Zoomed {
     /// Pictures written.
     pub written: usize,
-    /// Names of those left out, because they have no lesion, or it is cut off or small already.
+    /// Names of those left out, because they have no lesion, it is cut off or small already, or fits nowhere.
     pub left_out: Vec<String>,
 }
 
 /// Room that the lesion's surroundings get on each side, in widths and heights of its box.
 const ROOM: f32 = 1.0;
-/// Grounds and places that are tried for each lesion; the one whose colours fit best is taken.
+/// Grounds and places that are tried for each lesion; the one that fits best is taken.
 const TRIES: usize = 16;
+/// What fits worse than this shows its seam.
+const MISFIT: f32 = 0.15;
 
 /// Writes a data set of zoomed-out pictures, telling `progress` how many of how many are done.
 ///
@@ -120,9 +122,9 @@ fn one(
         let source = data.read(ground.index)?;
         let mut rgb = ground.cut(&source, size, random.chance(0.5));
         let mut mask = vec![0; size.area()];
-        let Some(changed) = paste(&mut rgb, &mut mask, &patch, at) else { continue };
-        if best.as_ref().is_none_or(|(least, _)| changed < *least) {
-            best = Some((changed, Picture { rgb: rgb.into_raw(), mask, size }));
+        let Some(misfit) = paste(&mut rgb, &mut mask, &patch, at) else { continue };
+        if misfit < best.as_ref().map_or(MISFIT, |(least, _)| *least) {
+            best = Some((misfit, Picture { rgb: rgb.into_raw(), mask, size }));
         }
     }
     Ok(best.map(|(_, picture)| picture))
