@@ -180,7 +180,8 @@ impl Manifest {
             return wrong("prompt.text", "a prompt".to_owned(), "nothing".to_owned());
         }
         for (index, metric) in self.metrics.iter().enumerate() {
-            for (part, number) in [("value", Some(metric.value)), ("low", metric.low), ("high", metric.high)] {
+            for (part, number) in [("value", Some(metric.value)), ("low", metric.low), ("high", metric.high)]
+            {
                 if let Some(number) = number.filter(|number| !number.is_finite()) {
                     let field = format!("metrics[{index}].{part}");
                     return wrong(&field, "a finite number".to_owned(), number.to_string());

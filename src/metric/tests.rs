@@ -142,8 +142,9 @@ fn drawn(pictures: &[&[&str]]) -> Score {
 fn every_pixel_of_the_box_and_no_other_counts_in_its_error() {
     // A box of 4 x 4 grown by a quarter is 6 x 6 pixels; of 5 x 1 it is 9 x 3.
     for (width, height, expected) in [(4_usize, 4_usize, 36), (5, 1, 27)] {
-        let truth: Vec<bool> =
-            (0..400).map(|i| (8..8 + width).contains(&(i % 20)) && (8..8 + height).contains(&(i / 20))).collect();
+        let truth: Vec<bool> = (0..400)
+            .map(|i| (8..8 + width).contains(&(i % 20)) && (8..8 + height).contains(&(i / 20)))
+            .collect();
         let mut score = Score::new();
         score.add(&[0.5; 400], &truth, Size::new(20, 20)).unwrap();
         let total = Sums::total(score.pictures());
@@ -158,7 +159,8 @@ fn boundary_f_by_hand() {
     // 12 x 5: the diagonal is 13, so near is 1 pixel. The mask's right edge is 2 pixels beyond the truth's.
     let apart = drawn(&[&["####++......", "####++......", "####++......", "####++......", "####++......"]]);
     close(value(&apart, "boundary_f", "image").unwrap(), 0.0);
-    let close_by = drawn(&[&["####+.......", "####+.......", "####........", "####........", "####++++...."]]);
+    let close_by =
+        drawn(&[&["####+.......", "####+.......", "####........", "####........", "####++++...."]]);
     // The truth's boundary is column 3, five pixels, all near. The mask's: (4,0), (4,1), then where it is narrow
     // (3,2), (3,3), and the top of its foot (4..=7, 4), of which the last three are far: 5 of 8 pixels are near.
     close(value(&close_by, "boundary_f", "image").unwrap(), 2.0 * 0.625 / 1.625);

@@ -140,7 +140,12 @@ pub fn score(
 
 impl Scored {
     /// The report of it: figures with their intervals, and every picture.
-    pub fn report(&self, predictor: &dyn Predictor, reading: &Reading, selection: &Selection<'_>) -> ScoreReport {
+    pub fn report(
+        &self,
+        predictor: &dyn Predictor,
+        reading: &Reading,
+        selection: &Selection<'_>,
+    ) -> ScoreReport {
         let infos = selection.infos();
         let one = |(info, sums): (&&Info, &Sums)| {
             let (dice, iou) = sums.per_image().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use polyp::decode::Decoder;
-use polyp::metric::{MEASURES, Measure, Sums, Summary};
+use polyp::metric::{MEASURES, Measure, Summary, Sums};
 use polyp_engine::engine::Description;
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;

@@ -84,10 +84,7 @@ fn a_wrong_manifest_is_refused_with_its_field() {
             |m| m["temperature"] = json!(1e300),
             "field temperature: expected a finite number above 0, found inf",
         ),
-        (
-            |m| m["contour_95"] = json!(1.5),
-            "field contour_95: expected a probability from 0 to 1, found 1.5",
-        ),
+        (|m| m["contour_95"] = json!(1.5), "field contour_95: expected a probability from 0 to 1, found 1.5"),
         (|m| m["temperature"] = Value::Null, "invalid type: null, expected f32"),
         (|m| m["input"]["side_px"] = json!(96), "field input.side_px: expected the model's 64, found 96"),
         (|m| m["model"]["side_px"] = json!(65), "field side_px: expected a multiple of 32"),

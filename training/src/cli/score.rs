@@ -125,11 +125,8 @@ impl Score {
             self.keep(one, &scored, selection)?;
             all.push(scored);
         }
-        let columns: Vec<Column<'_>> = contestants
-            .iter()
-            .zip(&all)
-            .map(|(one, scored)| Column { name: &one.name, scored })
-            .collect();
+        let columns: Vec<Column<'_>> =
+            contestants.iter().zip(&all).map(|(one, scored)| Column { name: &one.name, scored }).collect();
         let (figures, paired) = (table(&columns), differences(&columns));
         let file = selection.data().path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{file}, {}", selection.words());

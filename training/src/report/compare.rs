@@ -59,8 +59,10 @@ fn rows(names: impl Iterator<Item = String>, cells: impl Fn(usize) -> Vec<Option
     let row = |(index, measure): (usize, &metric::Measure)| {
         let cells = cells(index);
         let begin = [measure.name, measure.per].map(str::to_owned);
-        let cells: Vec<String> =
-            cells.iter().any(Option::is_some).then(|| cells.into_iter().map(Option::unwrap_or_default).collect())?;
+        let cells: Vec<String> = cells
+            .iter()
+            .any(Option::is_some)
+            .then(|| cells.into_iter().map(Option::unwrap_or_default).collect())?;
         Some(begin.into_iter().chain(cells).collect())
     };
     Table { head, rows: MEASURES.iter().enumerate().filter_map(row).collect() }

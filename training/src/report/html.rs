@@ -79,7 +79,8 @@ impl Html {
         };
         put(format!("<h2>{}</h2>\n<p>{}</p>", escaped(&section.title), escaped(&section.words)));
         if self.leaky {
-            put("<p class=\"leaky\">leaky: the captions were made from the truth. No scope has them.</p>".to_owned());
+            put("<p class=\"leaky\">leaky: the captions were made from the truth. No scope has them.</p>"
+                .to_owned());
         }
         put("<p>In brackets: 95 % intervals, bootstrap over groups of pictures.</p>".to_owned());
         put(html_table(&section.figures));

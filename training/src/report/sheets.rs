@@ -54,9 +54,8 @@ pub fn sheets(
     selection: &Selection<'_>,
     pictures: &[Sums],
 ) -> Result<(), TrainingError> {
-    let dice = |place: &usize| {
-        pictures.get(*place).and_then(Sums::per_image).map_or(f64::NAN, |(dice, _)| dice)
-    };
+    let dice =
+        |place: &usize| pictures.get(*place).and_then(Sums::per_image).map_or(f64::NAN, |(dice, _)| dice);
     let mut order: Vec<usize> = (0..pictures.len()).collect();
     order.sort_by(|a, b| dice(a).total_cmp(&dice(b)));
     let worst_first: Vec<usize> = order.iter().copied().take(PICTURES).collect();
@@ -159,7 +158,8 @@ mod tests {
     #[test]
     fn truth_is_yellow_and_the_mask_cyan() {
         let size = Size::new(64, 32);
-        let inside = |i: usize, from: usize| (from..from + 20).contains(&(i % 64)) && (8..24).contains(&(i / 64));
+        let inside =
+            |i: usize, from: usize| (from..from + 20).contains(&(i % 64)) && (8..24).contains(&(i / 64));
         let picture = Picture {
             rgb: vec![120; size.area() * 3],
             mask: (0..size.area()).map(|i| u8::from(inside(i, 30))).collect(),
@@ -170,9 +170,7 @@ mod tests {
         let drawn = sheet(&[tile.clone(), tile]);
         assert_eq!(drawn.dimensions(), (1280, 320 + 28 + 30));
         // The picture is five times as large: the truth's left edge is at 150, the mask's at 20.
-        let is = |x: u32, y: u32, colour: Rgb<u8>| {
-            (x - 2..=x + 2).any(|x| *drawn.get_pixel(x, y) == colour)
-        };
+        let is = |x: u32, y: u32, colour: Rgb<u8>| (x - 2..=x + 2).any(|x| *drawn.get_pixel(x, y) == colour);
         assert!(is(150, 80, TRUTH) && !is(150, 80, MASK));
         assert!(is(20, 80, MASK) && !is(20, 80, TRUTH));
         assert!(is(320 + 150, 80, TRUTH), "the second beside the first");

@@ -93,7 +93,9 @@ fn described(info: &Info) -> Info {
     Info {
         name: format!("{}-zoom", info.name),
         // The others say how large the lesion is and where.
-        captions: Captions::new([1, 2, 3, 0, 0, 0].map(|p| info.captions.p(p).unwrap_or_default().to_owned())),
+        captions: Captions::new(
+            [1, 2, 3, 0, 0, 0].map(|p| info.captions.p(p).unwrap_or_default().to_owned()),
+        ),
         source: format!("{name} zoomed out (generated from real pictures; {origin}"),
         ..info.clone()
     }
@@ -115,7 +117,8 @@ fn one(
         let Some(ground) = others.get(random.below(others.len())) else { break };
         let Some(patch) = shrunk(picture, plan, ground.enlarged, random) else { continue };
         let (width, height) = patch.rgb.dimensions();
-        let (Some(free_x), Some(free_y)) = (size.width.checked_sub(width), size.height.checked_sub(height)) else {
+        let (Some(free_x), Some(free_y)) = (size.width.checked_sub(width), size.height.checked_sub(height))
+        else {
             continue;
         };
         let at = (random.below(free_x as usize + 1) as u32, random.below(free_y as usize + 1) as u32);
@@ -150,7 +153,8 @@ fn shrunk(picture: &Picture, plan: &ZoomOut, enlarged: f32, random: &mut Random)
     let (to_width, to_height) = (side(cut.width), side(cut.height));
     let rgb = RgbImage::from_raw(width, height, picture.rgb.clone())?;
     let rgb = imageops::crop_imm(&rgb, cut.x, cut.y, cut.width, cut.height).to_image();
-    let mask = image::GrayImage::from_raw(width, height, picture.mask.iter().map(|value| value * 255).collect())?;
+    let mask =
+        image::GrayImage::from_raw(width, height, picture.mask.iter().map(|value| value * 255).collect())?;
     let mask = imageops::crop_imm(&mask, cut.x, cut.y, cut.width, cut.height).to_image();
     let mut rgb = imageops::resize(&rgb, to_width, to_height, FilterType::Triangle);
     let mask = imageops::resize(&mask, to_width, to_height, FilterType::Triangle);

@@ -96,7 +96,8 @@ fn distances(places: &[bool], width: usize, outside: bool) -> Vec<f32> {
             for (dx, dy, step) in steps {
                 let (x, y) = (x + turn * dx, y + turn * dy);
                 let inside = x >= 0 && y >= 0 && x < width as isize && y < height as isize;
-                let other = if inside { found.get(y as usize * width + x as usize).copied() } else { Some(beyond) };
+                let other =
+                    if inside { found.get(y as usize * width + x as usize).copied() } else { Some(beyond) };
                 if let (Some(other), Some(here)) = (other, found.get_mut(place)) {
                     *here = here.min(other + step);
                 }
@@ -135,7 +136,10 @@ mod tests {
         assert_eq!(found[..5], row);
         assert_eq!(found[5..10], [2.0, 1.0, 0.0, 1.0, 2.0]);
         // With the outside all of the rim is one away.
-        assert_eq!(distances(&[false; 15], 5, true), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(
+            distances(&[false; 15], 5, true),
+            [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+        );
     }
 
     #[test]

@@ -52,7 +52,10 @@ fn engines_stand_side_by_side_in_a_table_and_on_a_page() {
     let with = |more: &[&str]| refused(&[&both[..], more].concat(), folder);
     assert!(with(&["--report", "x.json"]).contains("--report: expected one run or engine"), "one at a time");
     let error = with(&["--lesion-share", "0.5..0.6"]);
-    assert!(error.contains("discs.h5: test, lesion 0.5 to 0.6 of the picture: expected at least one"), "{error}");
+    assert!(
+        error.contains("discs.h5: test, lesion 0.5 to 0.6 of the picture: expected at least one"),
+        "{error}"
+    );
     assert!(with(&["--caption", "5"]).contains("expected --leaky-captions too"));
     let error = with(&["--caption", "1"]);
     assert!(error.contains("caption p1 of disc-1: expected a text, found none"), "{error}");
@@ -122,7 +125,8 @@ fn every_picture_has_its_own_caption_and_leaks_are_named() {
     let path = temp.path().join("captioned.h5");
     let mut writer = DataSetWriter::create(&path).unwrap();
     for (index, info) in plain.infos().iter().enumerate() {
-        let texts = [1, 2, 3, 4, 5, 6].map(|p| if p == 6 { String::new() } else { format!("{p} of {index}") });
+        let texts =
+            [1, 2, 3, 4, 5, 6].map(|p| if p == 6 { String::new() } else { format!("{p} of {index}") });
         let info = Info { captions: Captions::new(texts), ..info.clone() };
         writer.add(info, &plain.read(index).unwrap()).unwrap();
     }
