@@ -149,7 +149,7 @@ impl Scored {
         let infos = selection.infos();
         let one = |(info, sums): (&&Info, &Sums)| {
             let (dice, iou) = sums.per_image().unwrap_or_default();
-            PictureScore { name: info.name.clone(), dice, iou }
+            PictureScore { name: info.name.clone(), dice: rounded(dice), iou: rounded(iou) }
         };
         ScoreReport {
             weights_sha256: predictor.weights_sha256().to_owned(),
@@ -181,14 +181,19 @@ impl Scored {
                 resolution: "own".to_owned(),
                 measure: measure.name.to_owned(),
                 per: measure.per.to_owned(),
-                value: measure.of(&self.total)?,
+                value: rounded(measure.of(&self.total)?),
                 count: self.pictures.len(),
-                low: interval.map(|interval| interval.low),
-                high: interval.map(|interval| interval.high),
+                low: interval.map(|interval| rounded(interval.low)),
+                high: interval.map(|interval| rounded(interval.high)),
             })
         };
         MEASURES.iter().zip(self.intervals()).filter_map(metric).collect()
     }
+}
+
+/// To six digits: more says nothing, and so many are read from JSON as they were written.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
 }
 
 /// One picture's logits and truth.

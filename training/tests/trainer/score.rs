@@ -80,9 +80,9 @@ fn parts_of_a_data_set_are_scored_as_such() {
     let (whole, part) = (scores(&all), scores(&small));
     assert_eq!(part.pictures, [whole.pictures[0].clone(), whole.pictures[3].clone()]);
     assert!(part.metrics.iter().all(|metric| metric.split == "test, lesion 0.0 to 0.085 of the picture"));
-    let dice = whole.metrics.iter().find(|metric| metric.measure == "dice" && metric.per == "image").unwrap();
-    let (low, high) = (dice.low.unwrap(), dice.high.unwrap());
-    assert!(low <= dice.value && dice.value <= high && low < high, "{dice:?}");
+    let error = whole.metrics.iter().find(|metric| metric.measure == "ece_image").unwrap();
+    let (low, high) = (error.low.unwrap(), error.high.unwrap());
+    assert!(0.0 < low && low < high && high < 1.0, "{error:?}");
     // What is written is read again.
     let path = folder.join("report.json");
     whole.write(&path).unwrap();
