@@ -11,7 +11,8 @@
 //! 5. [`decode`]: its logits, turned into a [`segmentation::Segmentation`].
 //! 6. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
 //!
-//! [`config`] is a cart's configuration file; [`clip`] and [`lettering`] serve the demonstration.
+//! [`metric`] says how good masks are; [`random`] draws the same numbers everywhere. [`config`] is a cart's
+//! configuration file; [`clip`] and [`lettering`] serve the demonstration.
 //!
 //! Running a network on a device is `polyp-engine`'s job; moving buffers is `gst-plugin-polyp`'s.
 #![forbid(unsafe_code)]
@@ -29,5 +30,6 @@ pub mod overlay;
 #[cfg(test)]
 mod picture;
 pub mod preprocess;
+pub mod random;
 pub mod roi;
 pub mod segmentation;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use polyp::input::{InputSpec, Normalisation};
+use polyp::metric::Rules;
 use polyp::model::ModelSpec;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,9 @@ pub struct Manifest {
     pub input: InputSpec,
     /// Logits are divided by it before they become probabilities; without unit, above 0.
     pub temperature: f32,
+    /// The fitted 0.95 contour: the probability from which on 95 % of the lesions' pixels lay on validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contour_95: Option<f32>,
     /// The prompt whose memory is in the folder.
     pub prompt: PromptInfo,
     /// How the weights came about: `trained`, `random`, or words of your own.
@@ -83,6 +87,12 @@ pub struct Metric {
     pub value: f64,
     /// Pictures.
     pub count: usize,
+    /// The lower end of its 95 % interval (bootstrap over groups of pictures), where one was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// And the upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
 }
 
 /// One split of one data set.
@@ -112,6 +122,11 @@ impl Manifest {
             .map_err(|cause| EngineError::format(path, "a manifest", cause.to_string()))?;
         manifest.check(path)?;
         Ok(manifest)
+    }
+
+    /// By which rules its masks are judged.
+    pub fn rules(&self) -> Rules {
+        Rules { contour_95: self.contour_95, ..Rules::default() }
     }
 
     /// Its text, as it is written to the folder.
@@ -158,13 +173,19 @@ impl Manifest {
             let expected = "a finite number above 0".to_owned();
             return wrong("temperature", expected, self.temperature.to_string());
         }
+        if let Some(found) = self.contour_95.filter(|level| !(0.0..=1.0).contains(level)) {
+            return wrong("contour_95", "a probability from 0 to 1".to_owned(), found.to_string());
+        }
         if self.prompt.text.trim().is_empty() {
             return wrong("prompt.text", "a prompt".to_owned(), "nothing".to_owned());
         }
         for (index, metric) in self.metrics.iter().enumerate() {
-            if !metric.value.is_finite() {
-                let field = format!("metrics[{index}].value");
-                return wrong(&field, "a finite number".to_owned(), metric.value.to_string());
+            for (part, number) in [("value", Some(metric.value)), ("low", metric.low), ("high", metric.high)]
+            {
+                if let Some(number) = number.filter(|number| !number.is_finite()) {
+                    let field = format!("metrics[{index}].{part}");
+                    return wrong(&field, "a finite number".to_owned(), number.to_string());
+                }
             }
         }
         self.check_files(path)

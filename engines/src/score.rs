@@ -4,7 +4,7 @@
 //! logits and for those of a network that is still being trained. [`pairs`] and [`score`] are the tool's way:
 //! two folders, one engine, the pictures read and judged on threads of their own.
 //!
-//! Not here: what Dice and the calibration error are ([`polyp::metric`]).
+//! Not here: what the measures are ([`polyp::metric`]).
 
 mod pairs;
 mod pipeline;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use polyp::decode::Decoder;
 use polyp::frame::{Colorimetry, FrameView, PixelFormat, Plane, Rect, Size};
 use polyp::input::{InputSpec, Placement};
-use polyp::metric::{Score, Summary, to_picture};
+use polyp::metric::{Rules, Score, to_picture};
 use polyp::preprocess::Preprocessor;
 
 use crate::error::EngineError;
@@ -63,12 +63,9 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// A score of no pictures, for logits that are calibrated by dividing them by `temperature`.
-    ///
-    /// # Errors
-    /// [`EngineError::Decode`] unless the temperature is finite and above 0.
-    pub fn new(temperature: f32) -> Result<Self, EngineError> {
-        Ok(Self { decoder: Decoder::new(temperature)?, score: Score::new(), recycle: None })
+    /// A score of no pictures, for logits that `decoder` makes probabilities of, by these rules.
+    pub fn new(decoder: Decoder, rules: Rules) -> Self {
+        Self { decoder, score: Score::by(rules), recycle: None }
     }
 
     /// Adds one picture of `size`: its logits, `[side, side]`, where they lie in it, and its truth, row by row.
@@ -83,9 +80,7 @@ impl Scorer {
         truth: &[bool],
         size: Size,
     ) -> Result<(), EngineError> {
-        let segmentation = self.decoder.decode(logits, placement, Duration::ZERO, 0, self.recycle.take())?;
-        let probability = to_picture(&segmentation, size);
-        self.recycle = Some(segmentation.probability);
+        let probability = self.probability(logits, placement, size)?;
         self.score.add(&probability, truth, size).map_err(|cause| EngineError::Input {
             what: "truth".to_owned(),
             expected: format!("a mask of {size}"),
@@ -93,8 +88,24 @@ impl Scorer {
         })
     }
 
-    /// What the pictures so far come to.
-    pub fn finish(&self) -> Summary {
-        self.score.finish()
+    /// The probabilities (0 to 1) of a picture of `size`, row by row, as [`Self::add`] compares them.
+    ///
+    /// # Errors
+    /// [`EngineError::Decode`] for logits that are too few or not finite.
+    pub fn probability(
+        &mut self,
+        logits: &[f32],
+        placement: Placement,
+        size: Size,
+    ) -> Result<Vec<f32>, EngineError> {
+        let segmentation = self.decoder.decode(logits, placement, Duration::ZERO, 0, self.recycle.take())?;
+        let probability = to_picture(&segmentation, size);
+        self.recycle = Some(segmentation.probability);
+        Ok(probability)
+    }
+
+    /// The pictures so far.
+    pub fn finish(self) -> Score {
+        self.score
     }
 }

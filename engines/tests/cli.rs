@@ -137,10 +137,23 @@ fn score_has_the_promised_keys() {
         "reference",
     ];
     let report = json(&said(&[&arguments[..], &["--json", "--per-image"]].concat()));
-    let keys = ["dice_per_image", "dice_pooled", "iou_per_image", "iou_pooled", "ece_image", "ece_box"];
+    let keys = [
+        "dice_per_image",
+        "dice_pooled",
+        "iou_per_image",
+        "iou_pooled",
+        "ece_image",
+        "ece_box",
+        "boundary_f",
+        "sensitivity",
+        "false_area",
+        "coverage_p05",
+    ];
     for key in keys {
         assert!((0.0..=1.0).contains(&report[key].as_f64().unwrap()), "{report}");
     }
+    // Every picture has a polyp, and no contour was fitted.
+    assert!(report["false_alarms"].is_null() && report["coverage_95"].is_null(), "{report}");
     assert_eq!((&report["count"], &report["side_px"]), (&2.into(), &64.into()));
     assert_eq!(report["backend"], "reference");
     assert!(report["prompt"].as_str().unwrap().starts_with("random text features"));

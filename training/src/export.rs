@@ -38,6 +38,7 @@ pub fn export(run: &Path, name: &str, text_encoder: &str, out: &Path) -> Result<
         model: config.model.clone(),
         input: config.input(),
         temperature: calibration.temperature,
+        contour_95: calibration.contour_95,
         text_encoder: text_encoder.to_owned(),
         weights: "trained".to_owned(),
         data,
@@ -57,6 +58,8 @@ fn scores(
         let report = ScoreReport::read(&path)?;
         same(&path, "weights_sha256", trained.weights_sha256(), &report.weights_sha256)?;
         same(&path, "temperature", &calibration.temperature.to_string(), &report.temperature.to_string())?;
+        let level = |level: Option<f32>| level.map_or_else(|| "none".to_owned(), |level| level.to_string());
+        same(&path, "contour_95", &level(calibration.contour_95), &level(report.contour_95))?;
         for metric in &report.metrics {
             same(&path, "metrics.prompt", trained.prompt(), &metric.prompt)?;
         }

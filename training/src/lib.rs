@@ -9,8 +9,10 @@
 //! 4. [`fit`]: a network learns from them, to make a [`loss`] small. The network is `polyp::model`,
 //!    interpreted by [`ops`] on [`variables`].
 //! 5. [`calibrate`]: how sure it is, made true on the validation side; [`score`]: how good it is, both through
-//!    [`predict`]; [`plot`]: how it came there.
-//! 6. [`export`]: the engine folder that carts load.
+//!    [`predict`], of a [`selection`] of pictures; [`report`]: that as tables and pictures, of one
+//!    [`contestant`] or several; [`plot`]: how it came there.
+//! 6. [`zoom`]: pictures with small lesions to score on, made of a data set's own.
+//! 7. [`export`]: the engine folder that carts load.
 //!
 //! The `polyp-train` tool is this library with a command line.
 //!
@@ -19,6 +21,7 @@
 
 pub mod augment;
 pub mod calibrate;
+pub mod contestant;
 pub mod data;
 pub mod error;
 pub mod export;
@@ -29,7 +32,10 @@ pub mod loss;
 pub mod ops;
 pub mod plot;
 pub mod predict;
+pub mod report;
 pub mod score;
+pub mod selection;
 pub mod variables;
+pub mod zoom;
 
 pub use error::TrainingError;

@@ -3,11 +3,13 @@
 //!
 //! Not here: what becomes of the logits ([`crate::score`], [`crate::calibrate`]).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use polyp::input::InputSpec;
 use polyp::model::{LevelMemory, Mode, Network};
+use polyp_engine::deps::{self, Dependency};
 use polyp_engine::engine::{Backend, Engine, Options};
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::manifest::MODEL_FILE;
@@ -32,6 +34,12 @@ pub trait Predictor {
     /// The sha256 of its weights, in hexadecimal: what a report is about.
     fn weights_sha256(&self) -> &str;
 
+    /// Takes another prompt from now on; one that it had before is not computed again.
+    ///
+    /// # Errors
+    /// [`TrainingError`] when the text encoder can not be opened or is another than the network learned with.
+    fn remember(&mut self, prompt: &str) -> Result<(), TrainingError>;
+
     /// Writes logits `[batch,1,S,S]` of `images` `[batch,3,S,S]` to `logits` (cleared first).
     ///
     /// # Errors
@@ -47,6 +55,9 @@ pub struct Trained {
     weights: Weights,
     weights_sha256: String,
     variables: Variables,
+    encoder: TextEncoder,
+    prompt_weights: Weights,
+    known: BTreeMap<String, PromptMemory>,
     memory: PromptMemory,
     levels: Vec<LevelMemory<Rc<Tensor>>>,
 }
@@ -66,7 +77,18 @@ impl Trained {
         let memory = remember(&network, &prompt_weights, &encoder, prompt.unwrap_or(&config.prompt))?;
         let levels = levels(&memory)?;
         let weights_sha256 = weights.sha256();
-        Ok(Self { config, network, weights, weights_sha256, variables, memory, levels })
+        Ok(Self {
+            config,
+            network,
+            weights,
+            weights_sha256,
+            variables,
+            encoder,
+            prompt_weights,
+            known: BTreeMap::new(),
+            memory,
+            levels,
+        })
     }
 
     /// The run's configuration.
@@ -99,6 +121,20 @@ fn levels(memory: &PromptMemory) -> Result<Vec<LevelMemory<Rc<Tensor>>>, Trainin
         .collect()
 }
 
+/// The memory of `prompt`, which `make` makes unless it is known.
+fn known(
+    known: &mut BTreeMap<String, PromptMemory>,
+    prompt: &str,
+    make: impl FnOnce() -> Result<PromptMemory, TrainingError>,
+) -> Result<PromptMemory, TrainingError> {
+    if let Some(memory) = known.get(prompt) {
+        return Ok(memory.clone());
+    }
+    let memory = make()?;
+    known.insert(prompt.to_owned(), memory.clone());
+    Ok(memory)
+}
+
 impl Predictor for Trained {
     fn input(&self) -> InputSpec {
         self.config.input()
@@ -110,6 +146,15 @@ impl Predictor for Trained {
 
     fn weights_sha256(&self) -> &str {
         &self.weights_sha256
+    }
+
+    fn remember(&mut self, prompt: &str) -> Result<(), TrainingError> {
+        if prompt != self.memory.prompt {
+            let make = || Ok(remember(&self.network, &self.prompt_weights, &self.encoder, prompt)?);
+            self.memory = known(&mut self.known, prompt, make)?;
+            self.levels = levels(&self.memory)?;
+        }
+        Ok(())
     }
 
     fn logits(&mut self, images: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), TrainingError> {
@@ -133,6 +178,8 @@ impl Predictor for Trained {
 pub struct Exported {
     folder: EngineFolder,
     engine: Box<dyn Engine>,
+    encoder: Option<TextEncoder>,
+    known: BTreeMap<String, PromptMemory>,
     memory: PromptMemory,
 }
 
@@ -145,7 +192,7 @@ impl Exported {
         let folder = EngineFolder::open(folder)?;
         let engine = (Backend::named(backend)?.open)(&folder, options)?;
         let memory = folder.memory()?;
-        Ok(Self { folder, engine, memory })
+        Ok(Self { folder, engine, encoder: None, known: BTreeMap::new(), memory })
     }
 
     /// The folder.
@@ -165,6 +212,21 @@ impl Predictor for Exported {
 
     fn weights_sha256(&self) -> &str {
         self.folder.manifest().files.get(MODEL_FILE).map_or("", String::as_str)
+    }
+
+    fn remember(&mut self, prompt: &str) -> Result<(), TrainingError> {
+        if prompt == self.folder.manifest().prompt.text {
+            self.memory = self.folder.memory()?;
+        } else if prompt != self.memory.prompt {
+            let encoder = match self.encoder.take() {
+                Some(encoder) => encoder,
+                None => TextEncoder::open(&deps::find(Dependency::TextEncoder)?)?,
+            };
+            let made = known(&mut self.known, prompt, || Ok(self.folder.remember(&encoder, prompt)?));
+            self.encoder = Some(encoder);
+            self.memory = made?;
+        }
+        Ok(())
     }
 
     fn logits(&mut self, images: &[f32], batch: usize, logits: &mut Vec<f32>) -> Result<(), TrainingError> {

@@ -1,20 +1,27 @@
-//! How good a network is on one side of a data set: per-picture and pooled Dice and IoU and the calibration
-//! error, at each picture's own size.
+//! How good a network is on some pictures of a data set: every measure with its interval, at each picture's own
+//! size.
 //!
 //! Not here: what the figures mean (`polyp::metric`), who gives the logits ([`crate::predict`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use polyp::decode::Decoder;
 use polyp::input::Placement;
-use polyp::metric::Summary;
+use polyp::metric::{Interval, MEASURES, Measure, Rules, Sums, by_group, intervals};
+use polyp_engine::error::EngineError;
 use polyp_engine::manifest::{DataSource, Metric};
 use polyp_engine::score::{Prepare, Scorer};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataSet, Info, Split};
+use crate::data::{DataSet, Info, Picture, Split};
 use crate::predict::Predictor;
+use crate::selection::Selection;
 use crate::{TrainingError, json};
+
+/// Names the draws of every bootstrap: the same figures for the same pictures.
+pub(crate) const SEED: u64 = 1;
 
 /// What a score came to: a file of its own, below the run's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +31,9 @@ pub struct ScoreReport {
     pub weights_sha256: String,
     /// Logits were divided by it.
     pub temperature: f32,
+    /// The fitted 0.95 contour that `coverage_95` was measured with, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contour_95: Option<f32>,
     /// The figures, as an engine's manifest carries them.
     pub metrics: Vec<Metric>,
     /// The pictures' origin.
@@ -76,33 +86,114 @@ impl ScoreReport {
     }
 }
 
-/// Scores the pictures of one side, telling `progress` how many of how many are done.
+/// How logits are made into probabilities, and by which rules those are judged.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Makes probabilities of logits.
+    pub decoder: Decoder,
+    /// Threshold and fitted contour.
+    pub rules: Rules,
+}
+
+impl Reading {
+    /// Logits are divided by `temperature`; masks begin at the probability 0.5.
+    ///
+    /// # Errors
+    /// [`TrainingError::Engine`] unless the temperature is finite and above 0.
+    pub fn new(temperature: f32, contour_95: Option<f32>) -> Result<Self, TrainingError> {
+        let decoder = Decoder::new(temperature).map_err(EngineError::from)?;
+        Ok(Self { decoder, rules: Rules { contour_95, ..Rules::default() } })
+    }
+}
+
+/// Pictures that were scored.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    /// The sums of every picture, in the selection's order.
+    pub pictures: Vec<Sums>,
+    /// The sums of every group, in the order of their names.
+    pub groups: Vec<Sums>,
+    /// All together.
+    pub total: Sums,
+}
+
+/// Scores some pictures, telling `progress` how many of how many are done.
 ///
 /// # Errors
-/// [`TrainingError`] when that side has no pictures, one can not be read, or the network refuses it.
+/// [`TrainingError`] when a picture can not be read, or the network refuses it.
 pub fn score(
     predictor: &mut dyn Predictor,
-    temperature: f32,
-    data: &DataSet,
-    split: Split,
+    reading: &Reading,
+    selection: &Selection<'_>,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<ScoreReport, TrainingError> {
-    let mut scorer = Scorer::new(temperature)?;
-    run(predictor, data, split, progress, &mut |judged| {
+) -> Result<Scored, TrainingError> {
+    let mut scorer = Scorer::new(reading.decoder.clone(), reading.rules);
+    run(predictor, selection, progress, &mut |judged| {
         Ok(scorer.add(judged.logits, judged.placement, &judged.truth(), judged.info.size)?)
     })?;
-    let infos: Vec<&Info> = data.infos().iter().filter(|info| info.split == split).collect();
-    let summary = scorer.finish();
-    let pictures = infos.iter().zip(&summary.per_image);
-    Ok(ScoreReport {
-        weights_sha256: predictor.weights_sha256().to_owned(),
-        temperature,
-        metrics: metrics(&summary, &infos, predictor.prompt()),
-        data: sources(&infos),
-        pictures: pictures
-            .map(|(info, &(dice, iou))| PictureScore { name: info.name.clone(), dice, iou })
-            .collect(),
-    })
+    let pictures = scorer.finish().pictures().to_vec();
+    let names = selection.infos().into_iter().map(|info| info.group.as_str());
+    let groups = by_group(names, &pictures);
+    let total = Sums::total(&groups);
+    Ok(Scored { pictures, groups, total })
+}
+
+impl Scored {
+    /// The report of it: figures with their intervals, and every picture.
+    pub fn report(
+        &self,
+        predictor: &dyn Predictor,
+        reading: &Reading,
+        selection: &Selection<'_>,
+    ) -> ScoreReport {
+        let infos = selection.infos();
+        let one = |(info, sums): (&&Info, &Sums)| {
+            let (dice, iou) = sums.per_image().unwrap_or_default();
+            PictureScore { name: info.name.clone(), dice: rounded(dice), iou: rounded(iou) }
+        };
+        ScoreReport {
+            weights_sha256: predictor.weights_sha256().to_owned(),
+            temperature: reading.decoder.temperature(),
+            contour_95: reading.rules.contour_95,
+            metrics: self.metrics(
+                &infos,
+                selection.words(),
+                selection.prompt_words().unwrap_or(predictor.prompt()),
+            ),
+            data: sources(&infos),
+            pictures: infos.iter().zip(&self.pictures).map(one).collect(),
+        }
+    }
+
+    /// The 95 % interval of each of [`MEASURES`].
+    pub fn intervals(&self) -> Vec<Option<Interval>> {
+        intervals(&self.groups, SEED)
+    }
+
+    fn metrics(&self, infos: &[&Info], split: &str, prompt: &str) -> Vec<Metric> {
+        let mut names: Vec<String> = sources(infos).into_iter().map(|source| source.name).collect();
+        names.dedup();
+        let metric = |(measure, interval): (&Measure, Option<Interval>)| {
+            Some(Metric {
+                data_set: names.join(" + "),
+                split: split.to_owned(),
+                prompt: prompt.to_owned(),
+                resolution: "own".to_owned(),
+                measure: measure.name.to_owned(),
+                per: measure.per.to_owned(),
+                value: rounded(measure.of(&self.total)?),
+                count: self.pictures.len(),
+                low: interval.map(|interval| rounded(interval.low)),
+                high: interval.map(|interval| rounded(interval.high)),
+            })
+        };
+        MEASURES.iter().zip(self.intervals()).filter_map(metric).collect()
+    }
+}
+
+/// To six digits: more says nothing, and so many are read from JSON as they were written.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
 }
 
 /// One picture's logits and truth.
@@ -111,64 +202,38 @@ pub(crate) struct Judged<'a> {
     /// `[S,S]`.
     pub(crate) logits: &'a [f32],
     pub(crate) placement: Placement,
-    /// 0 or 1, at the picture's own size.
-    pub(crate) mask: &'a [u8],
+    pub(crate) picture: &'a Arc<Picture>,
 }
 
 impl Judged<'_> {
     pub(crate) fn truth(&self) -> Vec<bool> {
-        self.mask.iter().map(|value| *value == 1).collect()
+        self.picture.mask.iter().map(|value| *value == 1).collect()
     }
 }
 
-/// Runs the pictures of one side, in order, and hands each one's logits to `judge`.
+/// Runs some pictures, in order, and hands each one's logits to `judge`.
 pub(crate) fn run(
     predictor: &mut dyn Predictor,
-    data: &DataSet,
-    split: Split,
+    selection: &Selection<'_>,
     progress: &mut dyn FnMut(usize, usize),
     judge: &mut dyn FnMut(Judged<'_>) -> Result<(), TrainingError>,
 ) -> Result<(), TrainingError> {
-    let indices = data.indices(split);
-    if indices.is_empty() {
-        let field = format!("split {}", split.name());
-        return Err(TrainingError::field(data.path(), field, "at least one picture", "none"));
-    }
+    let (data, indices) = (selection.data(), selection.indices());
     let mut prepare = Prepare::new(predictor.input());
     let (mut image, mut logits) = (Vec::new(), Vec::new());
     for (done, &index) in indices.iter().enumerate() {
         let picture = data.read(index)?;
         let placement = prepare.run(&picture.rgb, picture.size, &mut image)?;
+        if let Some(prompt) = selection.prompt(index) {
+            predictor.remember(prompt)?;
+        }
         predictor.logits(&image, 1, &mut logits)?;
         if let Some(info) = data.info(index) {
-            judge(Judged { info, logits: &logits, placement, mask: &picture.mask })?;
+            judge(Judged { info, logits: &logits, placement, picture: &picture })?;
         }
         progress(done + 1, indices.len());
     }
     Ok(())
-}
-
-fn metrics(summary: &Summary, infos: &[&Info], prompt: &str) -> Vec<Metric> {
-    let names: Vec<String> = sources(infos).into_iter().map(|source| source.name).collect();
-    let split = infos.first().map_or("", |info| info.split.name());
-    let metric = |measure: &str, per: &str, value| Metric {
-        data_set: names.join(" + "),
-        split: split.to_owned(),
-        prompt: prompt.to_owned(),
-        resolution: "own".to_owned(),
-        measure: measure.to_owned(),
-        per: per.to_owned(),
-        value,
-        count: summary.count,
-    };
-    vec![
-        metric("dice", "image", summary.dice_per_image),
-        metric("dice", "pooled", summary.dice_pooled),
-        metric("iou", "image", summary.iou_per_image),
-        metric("iou", "pooled", summary.iou_pooled),
-        metric("ece_image", "pooled", summary.ece_image),
-        metric("ece_box", "pooled", summary.ece_box),
-    ]
 }
 
 /// Where pictures come from, as an engine's manifest says it: a line for each data set and side.

@@ -59,6 +59,9 @@ fn write_manifest(manifest: &Manifest, out: &mut dyn Write) -> std::io::Result<(
         side = input.side_px
     )?;
     writeln!(out, "temperature   {}", manifest.temperature)?;
+    if let Some(level) = manifest.contour_95 {
+        writeln!(out, "contour 0.95  at the probability {level:.4}")?;
+    }
     writeln!(out, "prompt        \"{}\"", manifest.prompt.text)?;
     writeln!(out, "text encoder  {}", manifest.prompt.text_encoder)?;
     for source in &manifest.data {

@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use polyp::metric::Summary;
+use polyp::decode::Decoder;
+use polyp::metric::{MEASURES, Measure, Summary, Sums};
 use polyp_engine::engine::Description;
+use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::score::{Pair, pairs, score};
 use serde_json::{Value, json};
@@ -50,9 +52,14 @@ impl Score {
         let mut engine = self.run.open(&folder)?;
         let manifest = folder.manifest();
         let done = |number| tracing::info!(number, of = pairs.len(), "scored");
-        let summary = score(engine.as_mut(), &memory, manifest.input, manifest.temperature, &pairs, done)?;
+        let reading = (Decoder::new(manifest.temperature).map_err(EngineError::from)?, manifest.rules());
+        let scored = score(engine.as_mut(), &memory, manifest.input, reading, &pairs, done)?;
+        let (summary, total) = (scored.finish(), Sums::total(scored.pictures()));
         if self.json {
-            let report = report(&summary, &memory.prompt, engine.description(), &pairs, self.per_image);
+            let mut report = report(&summary, &memory.prompt, engine.description(), &pairs, self.per_image);
+            for (measure, value) in further(&total) {
+                report[measure.name] = value.into();
+            }
             writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
             return Ok(());
         }
@@ -60,6 +67,9 @@ impl Score {
         writeln!(out, "dice  per image {:.4}, pooled {:.4}", summary.dice_per_image, summary.dice_pooled)?;
         writeln!(out, "iou   per image {:.4}, pooled {:.4}", summary.iou_per_image, summary.iou_pooled)?;
         writeln!(out, "ece   whole images {:.4}, around polyps {:.4}", summary.ece_image, summary.ece_box)?;
+        for (measure, value) in further(&total) {
+            writeln!(out, "{:16} {value:.4}  {}", measure.name, measure.words)?;
+        }
         if self.per_image {
             for (pair, (dice, iou)) in pairs.iter().zip(&summary.per_image) {
                 writeln!(out, "{}  dice {dice:.4}, iou {iou:.4}", pair.stem)?;
@@ -67,6 +77,12 @@ impl Score {
         }
         Ok(())
     }
+}
+
+/// The measures that the summary does not have, where there is a value.
+fn further(total: &Sums) -> impl Iterator<Item = (&'static Measure, f64)> {
+    let others = MEASURES.iter().filter(|m| !["dice", "iou", "ece_image", "ece_box"].contains(&m.name));
+    others.filter_map(|measure| Some((measure, measure.of(total)?)))
 }
 
 fn report(summary: &Summary, prompt: &str, engine: &Description, pairs: &[Pair], per_image: bool) -> Value {

@@ -71,7 +71,7 @@ fn a_folder_is_not_written_over() {
 fn a_wrong_manifest_is_refused_with_its_field() {
     let (_temp, dir) = folder();
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 13] = [
         (
             |m| m["colour"] = json!(1),
             "engine/manifest.json: expected a manifest, found unknown field `colour`",
@@ -84,6 +84,7 @@ fn a_wrong_manifest_is_refused_with_its_field() {
             |m| m["temperature"] = json!(1e300),
             "field temperature: expected a finite number above 0, found inf",
         ),
+        (|m| m["contour_95"] = json!(1.5), "field contour_95: expected a probability from 0 to 1, found 1.5"),
         (|m| m["temperature"] = Value::Null, "invalid type: null, expected f32"),
         (|m| m["input"]["side_px"] = json!(96), "field input.side_px: expected the model's 64, found 96"),
         (|m| m["model"]["side_px"] = json!(65), "field side_px: expected a multiple of 32"),
@@ -143,6 +144,7 @@ fn a_memory_of_other_weights_is_not_written() {
         model: small(),
         input: folder.manifest().input,
         temperature: 1.0,
+        contour_95: None,
         text_encoder: "none".to_owned(),
         weights: "random".to_owned(),
         data: Vec::new(),

@@ -29,6 +29,8 @@ pub struct NewFolder {
     pub input: InputSpec,
     /// Logits are divided by it; without unit, above 0.
     pub temperature: f32,
+    /// The fitted 0.95 contour, if it was fitted.
+    pub contour_95: Option<f32>,
     /// The text encoder's name.
     pub text_encoder: String,
     /// How the weights came about.
@@ -87,6 +89,7 @@ pub fn write_folder(
         model: new.model,
         input: new.input,
         temperature: new.temperature,
+        contour_95: new.contour_95,
         prompt: PromptInfo {
             text: memory.prompt.clone(),
             text_encoder: new.text_encoder,
@@ -124,6 +127,7 @@ pub fn write_random(dir: &Path, model: ModelSpec, seed: u64) -> Result<EngineFol
         model,
         input: InputSpec { side_px, fit: Fit::Squash, normalisation: Normalisation::ZScorePerImage },
         temperature: 1.0,
+        contour_95: None,
         text_encoder: "none: random text features".to_owned(),
         weights: format!("random, seed {seed}: for speed only, sees no polyps"),
         data: Vec::new(),

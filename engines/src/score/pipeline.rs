@@ -4,8 +4,9 @@
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use polyp::decode::Decoder;
 use polyp::input::{InputSpec, Placement};
-use polyp::metric::Summary;
+use polyp::metric::{Rules, Score};
 
 use super::{Pair, Picture, Prepare, Scorer};
 use crate::engine::Engine;
@@ -29,7 +30,7 @@ struct Judged {
     placement: Placement,
 }
 
-/// Scores `engine` on `pairs`, in their order. `done` is called after each picture with its number, from 1.
+/// Scores `engine` on `pairs`, in their order; `decoder` makes probabilities of its logits. `done` is called after each picture with its number, from 1.
 ///
 /// # Errors
 /// The first picture's that can not be read, prepared, run or compared.
@@ -37,11 +38,11 @@ pub fn score(
     engine: &mut dyn Engine,
     memory: &PromptMemory,
     input: InputSpec,
-    temperature: f32,
+    (decoder, rules): (Decoder, Rules),
     pairs: &[Pair],
     mut done: impl FnMut(usize),
-) -> Result<Summary, EngineError> {
-    let scorer = Scorer::new(temperature)?;
+) -> Result<Score, EngineError> {
+    let scorer = Scorer::new(decoder, rules);
     thread::scope(|scope| {
         let (ready_to, ready) = bounded(QUEUE);
         let (judge_to, judged) = bounded(QUEUE);
@@ -109,7 +110,7 @@ fn judge(
     mut scorer: Scorer,
     judged: &Receiver<Judged>,
     logits_back: &Sender<Vec<f32>>,
-) -> Result<Summary, EngineError> {
+) -> Result<Score, EngineError> {
     for Judged { picture, logits, placement } in judged {
         scorer.add(&logits, placement, &picture.truth, picture.size)?;
         drop(logits_back.try_send(logits));

@@ -1,7 +1,7 @@
 //! How well the shown masks agree with the truth of the frames that they were shown on.
 
 use polyp::clip::Clip;
-use polyp::metric::{Score, to_picture};
+use polyp::metric::{self, to_picture};
 
 use crate::cli::failure::Failure;
 use crate::cli::reading::Reading;
@@ -67,11 +67,8 @@ fn compare_all(clip: &Clip, readings: &[Reading]) -> Result<Vec<Compared>, Failu
         let Some((mask, _)) = &reading.mask else { return Ok((still, None)) };
         let probability = to_picture(mask, clip.size());
         let dice = |index: u64| {
-            let mut score = Score::new();
-            score
-                .add(&probability, &clip.truth(index), clip.size())
-                .map_err(|error| Failure::Stream(format!("frame {index} can not be judged: {error}")))?;
-            Ok::<f64, Failure>(score.finish().dice_per_image)
+            metric::dice(&probability, &clip.truth(index), clip.size())
+                .map_err(|error| Failure::Stream(format!("frame {index} can not be judged: {error}")))
         };
         Ok((still, Some((dice(reading.sequence)?, dice(mask.sequence)?))))
     });

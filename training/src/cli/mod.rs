@@ -7,6 +7,7 @@ mod import;
 mod plot;
 mod score;
 mod sheet;
+mod zoom_out;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,6 +30,7 @@ enum Verb {
     Calibrate(calibrate::Calibrate),
     Score(score::Score),
     Export(export::Export),
+    ZoomOut(zoom_out::ZoomOut),
 }
 
 impl Cli {
@@ -41,6 +43,7 @@ impl Cli {
             Verb::Calibrate(verb) => verb.run(),
             Verb::Score(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
+            Verb::ZoomOut(verb) => verb.run(),
         }
     }
 }
@@ -62,6 +65,14 @@ where
     });
     bar.finish_and_clear();
     Ok(made?)
+}
+
+/// A range of shares, as `0..0.03`.
+fn range(text: &str) -> Result<std::ops::Range<f64>, String> {
+    let share = |text: &str| text.trim().parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    let ends = text.split_once("..").and_then(|(low, high)| Some(share(low)?..share(high)?));
+    let range = ends.filter(|range| range.start < range.end);
+    range.ok_or_else(|| "expected LOW..HIGH, two numbers from 0 to 1, as in 0..0.03".to_owned())
 }
 
 /// A data set's side, by its name.

@@ -8,14 +8,13 @@
 
 mod captions;
 mod loader;
-mod random;
 mod resize;
 mod set;
 mod write;
 
 pub use captions::Captions;
 pub use loader::{Batch, Loader, Pass};
-pub use random::Random;
+pub use polyp::random::Random;
 pub use resize::Squash;
 pub(crate) use resize::mask_at;
 pub use set::{CACHE_BYTES, DataSet, Info, Picture, Split};

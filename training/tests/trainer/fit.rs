@@ -15,6 +15,7 @@ use polyp_training::fit::{EpochMetrics, FitConfig, Outcome, Progress, fit};
 use polyp_training::plot::read_metrics;
 use polyp_training::predict::{Exported, Predictor, Trained};
 use polyp_training::score::{ScoreReport, score};
+use polyp_training::selection::Selection;
 use tch::Device;
 
 use crate::fixture::{config, data_set};
@@ -132,11 +133,20 @@ fn what_is_exported_computes_what_was_trained() {
     assert!(error.contains("expected a calibration") && error.contains("found none"), "{error}");
 
     let mut trained = Trained::open(&run, None).unwrap();
-    let calibration = calibrate(&mut trained, &data, &mut |_, _| {}).unwrap();
+    let calibrated = calibrate(&mut trained, &data, &mut |_, _| {}).unwrap();
+    calibrated.draw(&run, &mut trained, &data).unwrap();
+    let drawn = std::fs::read_to_string(run.join("reliability.svg")).unwrap();
+    assert!(drawn.contains("before: error") && drawn.contains("calibrated: error"), "{drawn}");
+    for sheet in ["worst.jpg", "best.jpg"] {
+        assert!(image::open(run.join(sheet)).unwrap().width() > 0, "{sheet}");
+    }
+    let calibration = calibrated.calibration;
     assert!(calibration.nll_after <= calibration.nll_before, "{calibration:?}");
     calibration.write(&run).unwrap();
+    let (reading, selection) = (calibration.reading().unwrap(), Selection::side(&data, Split::Test).unwrap());
     let scored = |predictor: &mut dyn Predictor| {
-        score(predictor, calibration.temperature, &data, Split::Test, &mut |_, _| {}).unwrap()
+        let scored = score(predictor, &reading, &selection, &mut |_, _| {}).unwrap();
+        scored.report(predictor, &reading, &selection)
     };
     let report = scored(&mut trained);
     report.write(&ScoreReport::path(&run, &data, Split::Test)).unwrap();
@@ -144,6 +154,8 @@ fn what_is_exported_computes_what_was_trained() {
     let folder = export(&run, "discs", "MiniLM", &out).unwrap();
     assert_eq!(folder.manifest().metrics, report.metrics);
     assert_eq!(folder.manifest().temperature, calibration.temperature);
+    assert!(folder.manifest().contour_95.is_some());
+    assert_eq!(folder.manifest().contour_95, calibration.contour_95);
     let options = Options { precision: EnginePrecision::F32, threads: 0 };
     let mut exported = Exported::open(&out, "openvino", &options).unwrap();
     let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();

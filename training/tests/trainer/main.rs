@@ -14,3 +14,4 @@ mod fixture;
 mod import;
 mod input;
 mod parity;
+mod score;
