@@ -1,6 +1,9 @@
 //! The command line: one file per verb.
 
+mod ablate;
+mod bench_step;
 mod calibrate;
+mod convert;
 mod export;
 mod fit;
 mod import;
@@ -29,6 +32,9 @@ enum Verb {
     Calibrate(calibrate::Calibrate),
     Score(score::Score),
     Export(export::Export),
+    Ablate(ablate::Ablate),
+    Convert(convert::Convert),
+    BenchStep(bench_step::BenchStep),
 }
 
 impl Cli {
@@ -41,6 +47,9 @@ impl Cli {
             Verb::Calibrate(verb) => verb.run(),
             Verb::Score(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
+            Verb::Ablate(verb) => verb.run(),
+            Verb::Convert(verb) => verb.run(),
+            Verb::BenchStep(verb) => verb.run(),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::process::Command;
 
 use crate::fixture::{data_set, text_encoder};
 
-fn tool(arguments: &[&str], folder: &Path) -> (bool, String, String) {
+pub(crate) fn tool(arguments: &[&str], folder: &Path) -> (bool, String, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_polyp-train")).args(arguments).current_dir(folder).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-fn refused(arguments: &[&str], folder: &Path) -> String {
+pub(crate) fn refused(arguments: &[&str], folder: &Path) -> String {
     let (success, _, errors) = tool(arguments, folder);
     assert!(!success, "{arguments:?}");
     let line = errors.lines().find(|line| line.starts_with("polyp-train: "));
