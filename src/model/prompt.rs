@@ -35,7 +35,7 @@ pub struct PromptLevel {
 /// `[P,24,C]` -> `[P,T,C]`.
 #[derive(Clone, Debug)]
 enum TokenMixer {
-    SsMix(SsMix),
+    SsMix(Box<SsMix>),
     /// Weight `[T,24]`.
     Linear(Param),
 }
@@ -101,7 +101,8 @@ impl PromptLevel {
     pub fn new(path: &str, spec: &ModelSpec, width: usize, tokens: usize) -> Option<Self> {
         let mixer = match spec.mixer {
             Mixer::Ssmix => {
-                TokenMixer::SsMix(SsMix::new(&format!("{path}.ssmix"), width, tokens, spec.double_step_bias))
+                let path = format!("{path}.ssmix");
+                TokenMixer::SsMix(Box::new(SsMix::new(&path, width, tokens, spec.double_step_bias)))
             }
             Mixer::Linear => TokenMixer::Linear(Param::new(
                 format!("{path}.linear.token_proj.weight"),

@@ -8,6 +8,7 @@
 //! Not here: the pickles' machine (`crate::pickle`), what the names mean.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -80,10 +81,10 @@ fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Rows>, String> {
     let tensors = named_tensors(load(&whole)?.0)?;
     let mut storages = BTreeMap::new();
     for tensor in tensors.values() {
-        let key = tensor.storage.key.to_string();
-        if !storages.contains_key(&key) {
+        let key = &tensor.storage.key;
+        if let Entry::Vacant(place) = storages.entry(key.to_string()) {
             let name = format!("{folder}data/{key}");
-            storages.insert(key, entry(&name)?.ok_or_else(|| format!("no {name}"))?);
+            place.insert(entry(&name)?.ok_or_else(|| format!("no {name}"))?);
         }
     }
     all_rows(tensors, &storages)
