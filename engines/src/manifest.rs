@@ -8,7 +8,7 @@ use std::path::Path;
 
 use polyp::input::{InputSpec, Normalisation};
 use polyp::metric::Rules;
-use polyp::model::ModelSpec;
+use polyp::model::{Fusion, ModelSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
@@ -155,6 +155,11 @@ impl Manifest {
         }
         if let Err(cause) = self.model.check() {
             return wrong("model", "sizes that a network fits".to_owned(), cause.to_string());
+        }
+        if self.model.fusion != Fusion::CrossAttention {
+            let expected =
+                "cross-attention (other networks can be trained and scored, but no player runs them)";
+            return wrong("model.fusion", expected.to_owned(), format!("{:?}", self.model.fusion));
         }
         let side = self.model.side_px;
         if self.input.side_px as usize != side {

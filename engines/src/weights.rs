@@ -63,6 +63,14 @@ impl Weights {
         Ok(Self(file::read(path)?.arrays))
     }
 
+    /// The same of a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Self::read_safetensors`], but for reading.
+    pub fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
+        Ok(Self(file::from_bytes(path, bytes)?.arrays))
+    }
+
     /// Writes a safetensors file: float32, names sorted, the same bytes for the same weights. A file that was
     /// there is replaced only when the new one is complete.
     ///

@@ -34,7 +34,7 @@ pub use network::{ImageEncoder, LEVELS, Network};
 pub use ops::{AttentionInputs, BatchNorm, Conv2d, FrameOps, Mode, PromptOps, ScanInputs};
 pub use param::{Init, Param, Role};
 pub use prompt::{LevelMemory, PromptLevel};
-pub use spec::{Encoder, ModelSpec, PROMPT_TOKENS};
+pub use spec::{Encoder, Fusion, Mixer, ModelSpec, PROMPT_TOKENS};
 pub use ssmix::SsMix;
 
 /// Why a model can not be built or run.

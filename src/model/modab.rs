@@ -3,7 +3,7 @@
 
 use super::attention::{join_heads, position_table, split_heads, tokens_and_width, wrong_rank};
 use super::prompt::Linear;
-use super::{AttentionInputs, FrameOps, Init, LevelMemory, ModelError, Param};
+use super::{AttentionInputs, FrameOps, Fusion, Init, LevelMemory, ModelError, Param};
 
 const HEADS: usize = 4;
 const EPSILON: f64 = 1e-5;
@@ -22,10 +22,24 @@ pub struct MoDab {
     key_norm: Norm,
     self_out: Linear,
     self_norm: Norm,
-    cross_in: Norm,
-    cross_query: Linear,
-    cross_out: Linear,
-    cross_norm: Norm,
+    to_prompt: ToPrompt,
+}
+
+/// How image tokens learn of the prompt.
+#[derive(Clone, Debug)]
+enum ToPrompt {
+    Attention(Box<Cross>),
+    Addition,
+    Never,
+}
+
+/// The cross-attention's own parameters.
+#[derive(Clone, Debug)]
+struct Cross {
+    before: Norm,
+    query: Linear,
+    out: Linear,
+    after: Norm,
     alpha: Param,
 }
 
@@ -50,9 +64,20 @@ impl Norm {
 
 impl MoDab {
     /// A block of `width` channels (a multiple of 8).
-    pub fn new(path: &str, width: usize, attention_dropout: f64) -> Self {
+    pub fn new(path: &str, width: usize, attention_dropout: f64, fusion: Fusion) -> Self {
         let norm = |name: &str, width| Norm::new(&format!("{path}.{name}"), width);
         let linear = |name: &str, out| Linear::new(&format!("{path}.{name}"), out, width);
+        let to_prompt = match fusion {
+            Fusion::CrossAttention => ToPrompt::Attention(Box::new(Cross {
+                before: norm("cross_in", width),
+                query: linear("cross_query", width),
+                out: linear("cross_out", width),
+                after: norm("cross_norm", width),
+                alpha: Param::new(format!("{path}.alpha"), &[1], Init::Constant(ALPHA)),
+            })),
+            Fusion::Addition => ToPrompt::Addition,
+            Fusion::None => ToPrompt::Never,
+        };
         Self {
             path: path.to_owned(),
             width,
@@ -63,44 +88,39 @@ impl MoDab {
             key_norm: norm("key_norm", width / HEADS),
             self_out: linear("self_out", width),
             self_norm: norm("self_norm", width),
-            cross_in: norm("cross_in", width),
-            cross_query: linear("cross_query", width),
-            cross_out: linear("cross_out", width),
-            cross_norm: norm("cross_norm", width),
-            alpha: Param::new(format!("{path}.alpha"), &[1], Init::Constant(ALPHA)),
+            to_prompt,
         }
     }
 
     /// All parameters.
     pub fn params(&self) -> Vec<&Param> {
+        let cross = match &self.to_prompt {
+            ToPrompt::Attention(cross) => Some(cross),
+            ToPrompt::Addition | ToPrompt::Never => None,
+        };
         let mut all = Vec::new();
-        for norm in [
-            &self.self_in,
-            &self.query_norm,
-            &self.key_norm,
-            &self.self_norm,
-            &self.cross_in,
-            &self.cross_norm,
-        ] {
+        let norms = [&self.self_in, &self.query_norm, &self.key_norm, &self.self_norm];
+        for norm in norms.into_iter().chain(cross.iter().flat_map(|cross| [&cross.before, &cross.after])) {
             all.extend([&norm.weight, &norm.bias]);
         }
-        for linear in [&self.qkv, &self.self_out, &self.cross_query, &self.cross_out] {
+        let linears = [&self.qkv, &self.self_out].into_iter();
+        for linear in linears.chain(cross.iter().flat_map(|cross| [&cross.query, &cross.out])) {
             all.extend(linear.params());
         }
-        all.push(&self.alpha);
+        all.extend(cross.map(|cross| &cross.alpha));
         all
     }
 
     /// # Shapes
-    /// `[B,C,H,W]`, memory keys and values `[B or 1,T,C]` -> `[B,C,H,W]`.
+    /// `[B,C,H,W]`, memory keys and values `[B or 1,T,C]` -> `[B,C,H,W]`. A block without text takes no memory.
     ///
     /// # Errors
-    /// [`ModelError`] from the interpreter.
+    /// [`ModelError`] from the interpreter, or for a memory that lacks what the block needs.
     pub fn forward<O: FrameOps>(
         &self,
         ops: &O,
         x: &O::Tensor,
-        memory: &LevelMemory<O::Tensor>,
+        memory: Option<&LevelMemory<O::Tensor>>,
     ) -> Result<O::Tensor, ModelError> {
         let (height, width) = match *ops.shape(x).as_slice() {
             [_, _, height, width] => (height, width),
@@ -109,8 +129,15 @@ impl MoDab {
         let rows = ops.permute(x, &[0, 2, 3, 1])?;
         let tokens = ops.reshape(&rows, &[height * width, self.width])?;
         let y = ops.add(&tokens, &self.attend_to_image(ops, &tokens)?)?;
-        let to_prompt = self.attend_to_prompt(ops, &y, memory)?;
-        let y = ops.add(&y, &ops.scale(&to_prompt, &self.alpha)?)?;
+        let y = match (&self.to_prompt, memory) {
+            (ToPrompt::Attention(cross), Some(LevelMemory { key: Some(key), value })) => {
+                let to_prompt = self.attend_to_prompt(ops, cross, &y, [key, value])?;
+                ops.add(&y, &ops.scale(&to_prompt, &cross.alpha)?)?
+            }
+            (ToPrompt::Addition, Some(LevelMemory { value, .. })) => ops.add_token(&y, value)?,
+            (ToPrompt::Never, None) => y,
+            (_, memory) => return Err(self.wrong_memory(memory.is_some())),
+        };
         let rows = ops.reshape(&y, &[height, width, self.width])?;
         ops.permute(&rows, &[0, 3, 1, 2])
     }
@@ -132,15 +159,30 @@ impl MoDab {
     fn attend_to_prompt<O: FrameOps>(
         &self,
         ops: &O,
+        cross: &Cross,
         tokens: &O::Tensor,
-        memory: &LevelMemory<O::Tensor>,
+        [key, value]: [&O::Tensor; 2],
     ) -> Result<O::Tensor, ModelError> {
-        let placed = self.place(ops, &self.cross_in.forward(ops, tokens)?)?;
-        let query = split_heads(ops, &self.cross_query.forward(ops, &placed)?, HEADS)?;
-        let key = split_heads(ops, &memory.key, HEADS)?;
-        let value = split_heads(ops, &memory.value, HEADS)?;
+        let placed = self.place(ops, &cross.before.forward(ops, tokens)?)?;
+        let query = split_heads(ops, &cross.query.forward(ops, &placed)?, HEADS)?;
+        let key = split_heads(ops, key, HEADS)?;
+        let value = split_heads(ops, value, HEADS)?;
         let y = self.attend(ops, &query, &key, &value)?;
-        self.cross_norm.forward(ops, &self.cross_out.forward(ops, &y)?)
+        cross.after.forward(ops, &cross.out.forward(ops, &y)?)
+    }
+
+    fn wrong_memory(&self, given: bool) -> ModelError {
+        let expected = match self.to_prompt {
+            ToPrompt::Attention(_) => "a key and a value",
+            ToPrompt::Addition => "a value",
+            ToPrompt::Never => "none",
+        };
+        let found = if given { "a memory of another form" } else { "none" };
+        ModelError::Shape {
+            op: format!("{}, memory", self.path),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        }
     }
 
     fn attend<O: FrameOps>(

@@ -64,8 +64,10 @@ pub struct Network {
 
 #[derive(Clone, Debug)]
 struct Level {
-    prompt: PromptLevel,
-    modab: MoDab,
+    /// None without text.
+    prompt: Option<PromptLevel>,
+    /// None in the variant without.
+    modab: Option<MoDab>,
     up: UpBlock,
 }
 
@@ -84,14 +86,10 @@ impl Network {
             let (width, out) = (spec.level_widths()[index], spec.decoder_widths[index]);
             let path = format!("decoder.{name}");
             levels.push(Level {
-                prompt: PromptLevel::new(
-                    &format!("{path}.prompt"),
-                    spec.text_width,
-                    width,
-                    tokens,
-                    spec.double_step_bias,
-                ),
-                modab: MoDab::new(&format!("{path}.modab"), width, spec.attention_dropout),
+                prompt: PromptLevel::new(&format!("{path}.prompt"), spec, width, tokens),
+                modab: spec.modab.then(|| {
+                    MoDab::new(&format!("{path}.modab"), width, spec.attention_dropout, spec.fusion)
+                }),
                 up: UpBlock::new(&format!("{path}.up"), width, skips[index], out),
             });
         }
@@ -113,16 +111,16 @@ impl Network {
     pub fn frame_params(&self) -> Vec<&Param> {
         let mut all = self.encoder.params();
         for level in &self.levels {
-            all.extend(level.modab.params());
+            all.extend(level.modab.iter().flat_map(MoDab::params));
             all.extend(level.up.params());
         }
         all.extend(self.head.params());
         all
     }
 
-    /// Parameters of the prompt side.
+    /// Parameters of the prompt side; none without text.
     pub fn prompt_params(&self) -> Vec<&Param> {
-        self.levels.iter().flat_map(|level| level.prompt.params()).collect()
+        self.prompts().flat_map(PromptLevel::params).collect()
     }
 
     /// All parameters: the frame graph's, then the prompt side's.
@@ -137,22 +135,39 @@ impl Network {
         self.params().into_iter().filter(|param| param.role == Role::Trainable).map(Param::len).sum()
     }
 
+    fn prompts(&self) -> impl Iterator<Item = &PromptLevel> {
+        self.levels.iter().filter_map(|level| level.prompt.as_ref())
+    }
+
     /// Names and shapes `[T,C]` of the prompt memory's six tensors, in the order in which engines take them:
-    /// `memory.d16.key`, `memory.d16.value`, `memory.d8.key`, ...
+    /// `memory.d16.key`, `memory.d16.value`, `memory.d8.key`, ... Three values only with
+    /// [`super::Fusion::Addition`], nothing without text.
     pub fn memory_shapes(&self) -> Vec<(String, [usize; 2])> {
         let mut all = Vec::with_capacity(2 * LEVELS.len());
         for (level, (name, _)) in self.levels.iter().zip(LEVELS) {
-            for part in ["key", "value"] {
-                all.push((format!("memory.{name}.{part}"), level.prompt.memory_shape()));
+            for (part, shape) in level.prompt.iter().flat_map(PromptLevel::memory_shapes) {
+                all.push((format!("memory.{name}.{part}"), shape));
             }
         }
         all
     }
 
+    /// The prompt memory that tensors in the order of [`Self::memory_shapes`] make; shorter where they are too few.
+    pub fn memory_of<T>(&self, tensors: impl IntoIterator<Item = T>) -> Vec<LevelMemory<T>> {
+        let mut tensors = tensors.into_iter();
+        let mut levels = Vec::with_capacity(LEVELS.len());
+        for prompt in self.prompts() {
+            let key = if prompt.memory_shapes().len() > 1 { tensors.next() } else { None };
+            let Some(value) = tensors.next() else { break };
+            levels.push(LevelMemory { key, value });
+        }
+        levels
+    }
+
     /// The prompt memory of text features.
     ///
     /// # Shapes
-    /// `[P,24,W]` -> three levels of keys and values `[P,T,C]`.
+    /// `[P,24,W]` -> three levels of keys and values `[P,T,C]`; nothing without text.
     ///
     /// # Errors
     /// [`ModelError`] from the interpreter.
@@ -161,10 +176,11 @@ impl Network {
         ops: &O,
         text: &O::Tensor,
     ) -> Result<Vec<LevelMemory<O::Tensor>>, ModelError> {
-        self.levels.iter().map(|level| level.prompt.forward(ops, text)).collect()
+        self.prompts().map(|prompt| prompt.forward(ops, text)).collect()
     }
 
-    /// The frame graph. A level without memory (`memory` empty) skips its attention and only up-samples.
+    /// The frame graph. A level that takes a memory and gets none (`memory` empty) skips its attention and only
+    /// up-samples.
     ///
     /// # Shapes
     /// image `[B,3,S,S]`, memory keys and values `[B or 1,T,C]` -> logits `[B,1,S,S]`.
@@ -185,8 +201,9 @@ impl Network {
         };
         let mut x = taps.pop().ok_or_else(missing)?;
         for (index, level) in self.levels.iter().enumerate() {
-            if let Some(memory) = memory.get(index) {
-                x = level.modab.forward(ops, &x, memory)?;
+            let memory = memory.get(index);
+            if let Some(modab) = level.modab.as_ref().filter(|_| memory.is_some() || level.prompt.is_none()) {
+                x = modab.forward(ops, &x, memory)?;
             }
             x = level.up.forward(ops, &x, &taps.pop().ok_or_else(missing)?)?;
         }

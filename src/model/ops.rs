@@ -124,6 +124,9 @@ pub trait FrameOps {
     /// Sum of two tensors of the same shape.
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
 
+    /// Tokens `[B,N,C]` plus one token `[B or 1,1,C]`, added to each of them.
+    fn add_token(&self, x: &Self::Tensor, token: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
+
     /// `x` plus a fixed table of `shape`, the same for the whole batch; `name` names it in files.
     /// `shape` is `x`'s without its batch axis.
     fn add_table(
@@ -193,6 +196,9 @@ pub trait PromptOps: FrameOps {
     /// `[P,L,C]`, every channel convolved over its tokens with its own kernel `weight` `[C,1,k]`, no bias,
     /// zeros around: `(k-1)/2` before and `k/2` after.
     fn conv_tokens(&self, x: &Self::Tensor, weight: &Param) -> Result<Self::Tensor, ModelError>;
+
+    /// The mean of `[P,L,C]` over its tokens -> `[P,1,C]`.
+    fn mean_token(&self, x: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
 
     /// Hyperbolic tangent.
     fn tanh(&self, x: &Self::Tensor) -> Result<Self::Tensor, ModelError>;

@@ -148,6 +148,15 @@ impl FrameOps for ShapeOps {
         Ok(a.clone())
     }
 
+    fn add_token(&self, x: &Shape, token: &Shape) -> Checked {
+        match (x.as_slice(), token.as_slice()) {
+            ([batch, _, width], [each, 1, wide]) if wide == width && (each == batch || *each == 1) => {
+                Ok(x.clone())
+            }
+            _ => Err(wrong("add token", format!("[B,N,C] and [B or 1,1,C], first {x:?}"), token)),
+        }
+    }
+
     fn add_table(&self, x: &Shape, name: &str, shape: &[usize], table: &[f32]) -> Checked {
         same(name, x.get(1..).unwrap_or_default(), shape)?;
         same(name, &[shape.iter().product()], &[table.len()])?;
@@ -239,6 +248,13 @@ impl PromptOps for ShapeOps {
         }
     }
 
+    fn mean_token(&self, x: &Shape) -> Checked {
+        match *x.as_slice() {
+            [prompts, tokens, width] if tokens > 0 => Ok(vec![prompts, 1, width]),
+            _ => Err(wrong("mean token", "[P,L,C]", x)),
+        }
+    }
+
     fn tanh(&self, x: &Shape) -> Checked {
         Ok(x.clone())
     }
@@ -263,13 +279,14 @@ impl PromptOps for ShapeOps {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ModelSpec, Network, PROMPT_TOKENS};
+    use super::super::{Fusion, LevelMemory, Mixer, ModelSpec, Network, PROMPT_TOKENS};
     use super::*;
 
     fn follow(spec: &ModelSpec, batch: usize) -> (Vec<usize>, u64) {
         let network = Network::new(spec).unwrap();
         let memory = network.remember(&ShapeOps::new(), &vec![1, PROMPT_TOKENS, spec.text_width]).unwrap();
-        let found: Vec<_> = memory.iter().flat_map(|level| [&level.key, &level.value]).collect();
+        let found: Vec<_> = memory.iter().flat_map(LevelMemory::tensors).collect();
+        assert_eq!(found.len(), network.memory_shapes().len());
         for (shape, (name, [tokens, width])) in found.into_iter().zip(network.memory_shapes()) {
             assert_eq!(shape, &[1, tokens, width], "{name}");
         }
@@ -309,6 +326,30 @@ mod tests {
             paths.dedup();
             assert_eq!(paths.len(), count);
         }
+    }
+
+    #[test]
+    fn variants_lack_what_they_are_without() {
+        let spec = |fusion, mixer| ModelSpec { fusion, mixer, ..ModelSpec::lite() };
+        let (cross, addition) = (Fusion::CrossAttention, Fusion::Addition);
+        let no_text = spec(Fusion::None, Mixer::Ssmix);
+        let no_modab = ModelSpec { modab: false, ..no_text.clone() };
+        let names = |spec: &ModelSpec| -> Vec<String> {
+            assert_eq!(follow(spec, 2).0, [2, 1, 256, 256]);
+            let network = Network::new(spec).unwrap();
+            let memory = network.memory_shapes().into_iter().map(|(name, _)| name);
+            network.params().into_iter().map(|param| param.path.clone()).chain(memory).collect()
+        };
+        let count =
+            |spec: &ModelSpec, part: &str| names(spec).iter().filter(|name| name.contains(part)).count();
+        let counts =
+            |spec: &ModelSpec| [".prompt.", ".cross_", ".self_", ".A_log", "memory."].map(|p| count(spec, p));
+        assert_eq!(counts(&spec(cross, Mixer::Ssmix)), [45, 24, 18, 3, 6]);
+        assert_eq!(counts(&spec(cross, Mixer::Linear)), [21, 24, 18, 0, 6]);
+        assert_eq!(counts(&spec(addition, Mixer::Ssmix)), [39, 0, 18, 3, 3]);
+        assert_eq!(counts(&no_text), [0, 0, 18, 0, 0]);
+        assert_eq!(counts(&no_modab), [0; 5]);
+        assert_eq!(count(&no_modab, ".up."), 33);
     }
 
     #[test]

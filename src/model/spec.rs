@@ -33,7 +33,48 @@ impl Encoder {
     }
 }
 
+/// How the prompt enters a decoder level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fusion {
+    /// Image tokens attend to the prompt memory: the paper's.
+    #[default]
+    CrossAttention,
+    /// The mean of the memory's tokens, projected, is added to every image token.
+    Addition,
+    /// Not at all: the network has no prompt side.
+    None,
+}
+
+/// What mixes a prompt's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mixer {
+    /// The selective scan of [`super::SsMix`]: the paper's.
+    #[default]
+    Ssmix,
+    /// One linear layer along the tokens.
+    Linear,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// One network of the family.
+///
+/// `modab`, `fusion` and `mixer` are there to be switched off and compared, as the paper's table of ablations does.
+/// They are not written where they are the paper's. Without text (`fusion = "none"`) a level keeps its MoDAB's
+/// self-attention and loses the rest; without MoDAB (`modab = false`) it only up-samples, and no text can enter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -51,6 +92,15 @@ pub struct ModelSpec {
     pub attention_dropout: f64,
     /// Whether the scan's step bias enters twice, as in the authors' release.
     pub double_step_bias: bool,
+    /// Whether decoder levels have a MoDAB.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub modab: bool,
+    /// How the prompt enters a MoDAB.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fusion: Fusion,
+    /// What mixes a prompt's tokens.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mixer: Mixer,
 }
 
 impl ModelSpec {
@@ -64,6 +114,9 @@ impl ModelSpec {
             decoder_widths: [384, 192, 96],
             attention_dropout: 0.1,
             double_step_bias: true,
+            modab: true,
+            fusion: Fusion::CrossAttention,
+            mixer: Mixer::Ssmix,
         }
     }
 
@@ -78,6 +131,9 @@ impl ModelSpec {
             decoder_widths: [128, 64, 48],
             attention_dropout: 0.0,
             double_step_bias: true,
+            modab: true,
+            fusion: Fusion::CrossAttention,
+            mixer: Mixer::Ssmix,
         }
     }
 
@@ -121,6 +177,48 @@ impl ModelSpec {
         if !(0.0..1.0).contains(&self.attention_dropout) {
             return wrong("attention_dropout", "0 to below 1", self.attention_dropout.to_string());
         }
+        if !self.modab && self.fusion != Fusion::None {
+            let found = format!("{:?}", self.fusion);
+            return wrong("fusion", "none, since modab is false and nothing else lets a prompt in", found);
+        }
+        if self.fusion == Fusion::None && self.mixer != Mixer::default() {
+            return wrong("mixer", "the default, since fusion is none", format!("{:?}", self.mixer));
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_papers_is_not_written_and_need_not_be() {
+        let text = toml::to_string(&ModelSpec::lite()).unwrap();
+        for key in ["modab", "fusion", "mixer"] {
+            assert!(!text.contains(key), "{text}");
+        }
+        assert_eq!(toml::from_str::<ModelSpec>(&text).unwrap(), ModelSpec::lite());
+        let changed = ModelSpec { fusion: Fusion::Addition, mixer: Mixer::Linear, ..ModelSpec::lite() };
+        let text = toml::to_string(&changed).unwrap();
+        assert!(text.contains("fusion = \"addition\"\nmixer = \"linear\""), "{text}");
+        assert_eq!(toml::from_str::<ModelSpec>(&text).unwrap(), changed);
+        let unknown = text.replace("mixer", "mixers");
+        assert!(toml::from_str::<ModelSpec>(&unknown).unwrap_err().to_string().contains("mixers"));
+    }
+
+    #[test]
+    fn switches_that_contradict_each_other_are_refused() {
+        let refused = |spec: ModelSpec| spec.check().unwrap_err().to_string();
+        assert_eq!(
+            refused(ModelSpec { modab: false, ..ModelSpec::lite() }),
+            "model spec, field fusion: expected none, since modab is false and nothing else lets a prompt in, \
+             found CrossAttention"
+        );
+        let error = refused(ModelSpec { fusion: Fusion::None, mixer: Mixer::Linear, ..ModelSpec::lite() });
+        assert_eq!(
+            error,
+            "model spec, field mixer: expected the default, since fusion is none, found Linear"
+        );
     }
 }

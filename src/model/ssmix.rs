@@ -1,6 +1,7 @@
 //! SSMix, the state space mixer of the prompt side (after MambaVision's mixer, Hatamizadeh and Kautz 2024):
 //! half of the channels go through a selective scan over the tokens, the other half round it.
 
+use super::prompt::along_tokens;
 use super::{Init, ModelError, PROMPT_TOKENS, Param, PromptOps, ScanInputs};
 
 const STATES: usize = 16;
@@ -82,8 +83,6 @@ impl SsMix {
         let scan = ScanInputs { x: &x, step: &step, b: &b, c: &c };
         let y = ops.selective_scan(&scan, &self.a_log, &self.d)?;
         let y = ops.concat(&y, &z, 2)?;
-        let y = ops.permute(&y, &[0, 2, 1])?;
-        let y = ops.linear(&y, &self.tokens, None)?;
-        ops.permute(&y, &[0, 2, 1])
+        along_tokens(ops, &y, &self.tokens)
     }
 }

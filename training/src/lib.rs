@@ -14,14 +14,18 @@
 //! 6. [`zoom`]: pictures with small lesions to score on, made of a data set's own.
 //! 7. [`export`]: the engine folder that carts load.
 //!
+//! Beside that way, [`ablate`] runs it again and again with one thing changed, and [`convert`] reads what PyTorch wrote.
+//!
 //! The `polyp-train` tool is this library with a command line.
 //!
 //! Not here: running a trained network on a cart (`polyp-engine`).
 #![deny(unsafe_code)]
 
+pub mod ablate;
 pub mod augment;
 pub mod calibrate;
 pub mod contestant;
+pub mod convert;
 pub mod data;
 pub mod error;
 pub mod export;
@@ -30,6 +34,7 @@ pub mod import;
 mod json;
 pub mod loss;
 pub mod ops;
+mod pickle;
 pub mod plot;
 pub mod predict;
 pub mod report;

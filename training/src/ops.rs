@@ -199,6 +199,10 @@ impl FrameOps for TchOps<'_> {
         done("add", a.f_add(b))
     }
 
+    fn add_token(&self, x: &Value, token: &Value) -> Done {
+        done("add token", x.f_add(token))
+    }
+
     fn add_table(&self, x: &Value, name: &str, shape: &[usize], table: &[f32]) -> Done {
         let table = Tensor::f_from_slice(table)
             .and_then(|table| table.f_reshape(integers(shape)))
@@ -276,6 +280,10 @@ impl PromptOps for TchOps<'_> {
             .and_then(|x| x.f_conv1d(kernel, None::<&Tensor>, [1], [0], [1], channels))
             .and_then(|x| x.f_transpose(1, 2));
         done(op, result)
+    }
+
+    fn mean_token(&self, x: &Value) -> Done {
+        done("mean token", x.f_mean_dim([1].as_slice(), true, Kind::Float))
     }
 
     fn tanh(&self, x: &Value) -> Done {

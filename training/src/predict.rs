@@ -75,7 +75,7 @@ impl Trained {
         let encoder = TextEncoder::open(&config.text_encoder)?;
         let prompt_weights = weights.only(&network.prompt_params())?;
         let memory = remember(&network, &prompt_weights, &encoder, prompt.unwrap_or(&config.prompt))?;
-        let levels = levels(&memory)?;
+        let levels = levels(&network, &memory)?;
         let weights_sha256 = weights.sha256();
         Ok(Self {
             config,
@@ -107,18 +107,15 @@ impl Trained {
     }
 }
 
-/// The memory's tensors (key, value, key, ..) as the network takes them.
-fn levels(memory: &PromptMemory) -> Result<Vec<LevelMemory<Rc<Tensor>>>, TrainingError> {
+/// The memory's tensors as the network takes them.
+fn levels(network: &Network, memory: &PromptMemory) -> Result<Vec<LevelMemory<Rc<Tensor>>>, TrainingError> {
     let tensor = |array: &Array| -> Result<Rc<Tensor>, TrainingError> {
         let shape = array.shape.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX));
         let shape: Vec<i64> = std::iter::once(1).chain(shape).collect();
         Ok(Rc::new(Tensor::f_from_slice(&array.values)?.f_reshape(shape)?))
     };
-    let (pairs, _) = memory.tensors.as_chunks::<2>();
-    pairs
-        .iter()
-        .map(|[key, value]| Ok(LevelMemory { key: tensor(&key.1)?, value: tensor(&value.1)? }))
-        .collect()
+    let tensors: Result<Vec<_>, _> = memory.tensors.iter().map(|(_, array)| tensor(array)).collect();
+    Ok(network.memory_of(tensors?))
 }
 
 /// The memory of `prompt`, which `make` makes unless it is known.
@@ -152,7 +149,7 @@ impl Predictor for Trained {
         if prompt != self.memory.prompt {
             let make = || Ok(remember(&self.network, &self.prompt_weights, &self.encoder, prompt)?);
             self.memory = known(&mut self.known, prompt, make)?;
-            self.levels = levels(&self.memory)?;
+            self.levels = levels(&self.network, &self.memory)?;
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Engine for Reference {
         check_images(images, batch, side)?;
         let levels = &mut self.memory;
         self.bound.rebind(memory, |memory| {
-            *levels = bind(memory);
+            *levels = self.network.memory_of(memory.tensors.iter().map(|(_, array)| bind(array)));
             Ok(())
         })?;
         let image = Arc::new(Array::new(vec![batch, 3, side, side], images.to_vec())?);
@@ -90,18 +90,7 @@ impl Engine for Reference {
     }
 }
 
-/// The memory's six `[T,C]` tensors as three levels' `[1,T,C]` keys and values.
-fn bind(memory: &PromptMemory) -> Vec<LevelMemory<Tensor>> {
-    let tensor = |array: &Array| {
-        let mut shape = vec![1];
-        shape.extend_from_slice(&array.shape);
-        Arc::new(Array { shape, values: array.values.clone() })
-    };
-    let pairs = memory.tensors.chunks_exact(2);
-    pairs
-        .filter_map(|pair| match pair {
-            [(_, key), (_, value)] => Some(LevelMemory { key: tensor(key), value: tensor(value) }),
-            _ => None,
-        })
-        .collect()
+/// A memory's tensor `[T,C]` as the frame graph takes it, `[1,T,C]`.
+fn bind(array: &Array) -> Tensor {
+    Arc::new(Array { shape: [&[1], array.shape.as_slice()].concat(), values: array.values.clone() })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use polyp::model::ModelSpec;
+use polyp::model::{Fusion, Mixer, ModelSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -153,4 +153,24 @@ fn a_memory_of_other_weights_is_not_written() {
     let error = write_folder(&temp.path().join("b"), new, &weights(1), &memory).unwrap_err();
     assert!(matches!(error, EngineError::Memory { .. }), "{error}");
     assert!(!temp.path().join("b").exists());
+}
+
+#[test]
+fn a_network_without_a_memory_is_not_written() {
+    let temp = TempDir::new().unwrap();
+    for fusion in [Fusion::None, Fusion::Addition] {
+        let dir = temp.path().join("engine");
+        let error = write_random(&dir, ModelSpec { fusion, ..small() }, 1).unwrap_err().to_string();
+        assert!(error.contains("field model.fusion: expected cross-attention (other networks"), "{error}");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "something is left behind");
+    }
+}
+
+#[test]
+fn another_mixer_is_a_matter_of_the_prompt_side_alone() {
+    let temp = TempDir::new().unwrap();
+    let dir = temp.path().join("engine");
+    let folder = write_random(&dir, ModelSpec { mixer: Mixer::Linear, ..small() }, 1).unwrap();
+    assert_eq!(folder.manifest().model.mixer, Mixer::Linear);
+    folder.memory().unwrap();
 }

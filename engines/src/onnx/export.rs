@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polyp::model::{LevelMemory, Network};
+use polyp::model::Network;
 
 use super::GraphWriter;
 use crate::error::EngineError;
@@ -10,7 +10,7 @@ use crate::weights::Weights;
 
 /// Writes the frame graph of `network` to `path`.
 ///
-/// Inputs: `image` `[batch,3,S,S]`, then the prompt memory's six tensors `[1,T,C]` as
+/// Inputs: `image` `[batch,3,S,S]`, then the prompt memory's tensors `[1,T,C]` as
 /// [`Network::memory_shapes`] names them. Output: `logits` `[batch,1,S,S]`. Initializers: the parameters that
 /// the frame graph uses, by their paths, and the position tables. Float32, the same bytes for the same weights.
 ///
@@ -25,13 +25,7 @@ pub fn export(network: &Network, weights: &Weights, path: &Path) -> Result<(), E
     for (name, [tokens, width]) in network.memory_shapes() {
         values.push(writer.fixed_input(&name, &[1, tokens, width]));
     }
-    let memory: Vec<_> = values
-        .as_chunks()
-        .0
-        .iter()
-        .map(|[key, value]| LevelMemory { key: key.clone(), value: value.clone() })
-        .collect();
-    let logits = network.forward(&writer, &image, &memory)?;
+    let logits = network.forward(&writer, &image, &network.memory_of(values))?;
     writer.output("logits", &logits);
     writer.write(&spec.name, path)
 }

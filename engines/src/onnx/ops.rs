@@ -173,6 +173,11 @@ impl FrameOps for GraphWriter<'_> {
         Ok(self.node("Add", &[&a.name, &b.name], Vec::new(), shape))
     }
 
+    fn add_token(&self, x: &Value, token: &Value) -> Written {
+        let shape = self.shapes.add_token(&x.shape, &token.shape)?;
+        Ok(self.node("Add", &[&x.name, &token.name], Vec::new(), shape))
+    }
+
     fn add_table(&self, x: &Value, name: &str, shape: &[usize], table: &[f32]) -> Written {
         let sum = self.shapes.add_table(&x.shape, name, shape, table)?;
         let table = Array::new(shape.to_vec(), table.to_vec())?;

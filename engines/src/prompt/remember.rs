@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use polyp::model::{Network, PROMPT_TOKENS};
+use polyp::model::{LevelMemory, Network, PROMPT_TOKENS};
 
 use super::TextEncoder;
 use crate::error::EngineError;
@@ -41,7 +41,7 @@ pub fn remember(
     Ok(memory)
 }
 
-/// The six tensors of text features `[24,W]`, by name, in the order of [`Network::memory_shapes`].
+/// The memory's tensors of text features `[24,W]`, by name, in the order of [`Network::memory_shapes`].
 ///
 /// # Errors
 /// [`EngineError::Input`] when the features are of another shape, [`EngineError::Model`] when a parameter is
@@ -61,7 +61,7 @@ pub fn remember_text(
     }
     let text = Array::new([&[1], &expected[..]].concat(), text.values)?;
     let levels = network.remember(&ReferenceOps::new(prompt_weights), &Arc::new(text))?;
-    let values = levels.into_iter().flat_map(|level| [level.key, level.value]);
+    let values = levels.iter().flat_map(LevelMemory::tensors);
     let named = network.memory_shapes().into_iter().zip(values);
     Ok(named
         .map(|((name, shape), x)| Ok((name, Array::new(shape.to_vec(), x.values.clone())?)))

@@ -153,6 +153,15 @@ impl FrameOps for ReferenceOps<'_> {
         Ok(tensor(shape, a.values.iter().zip(&b.values).map(|(a, b)| a + b).collect()))
     }
 
+    fn add_token(&self, x: &Tensor, token: &Tensor) -> Computed {
+        let shape = self.shapes.add_token(&x.shape, &token.shape)?;
+        let [tokens, width] = last_two(&x.shape);
+        let pictures = x.values.chunks((tokens * width).max(1));
+        let pairs = pictures.zip(token.values.chunks(width.max(1)).cycle());
+        let sums = pairs.flat_map(|(x, token)| x.iter().zip(token.iter().cycle()).map(|(x, by)| x + by));
+        Ok(tensor(shape, sums.collect()))
+    }
+
     fn add_table(&self, x: &Tensor, name: &str, shape: &[usize], table: &[f32]) -> Computed {
         self.shapes.add_table(&x.shape, name, shape, table)?;
         Ok(repeated(x, table, |x, entry| x + entry))
@@ -213,6 +222,18 @@ impl PromptOps for ReferenceOps<'_> {
         let shape = self.shapes.conv_tokens(&x.shape, weight)?;
         let ([tokens, _], [_, kernel]) = (last_two(&x.shape), last_two(&weight.shape));
         Ok(tensor(shape, scan::convolve_tokens(&x.values, tokens, self.param(weight)?, kernel)))
+    }
+
+    fn mean_token(&self, x: &Tensor) -> Computed {
+        let shape = self.shapes.mean_token(&x.shape)?;
+        let [tokens, width] = last_two(&x.shape);
+        let mean = |prompt: &[f32], channel: usize| {
+            let sum: f64 = prompt.iter().skip(channel).step_by(width).map(|&x| f64::from(x)).sum();
+            (sum / tokens as f64) as f32
+        };
+        let prompts = x.values.chunks((tokens * width).max(1));
+        let means = prompts.flat_map(|prompt| (0..width).map(move |channel| mean(prompt, channel)));
+        Ok(tensor(shape, means.collect()))
     }
 
     fn tanh(&self, x: &Tensor) -> Computed {

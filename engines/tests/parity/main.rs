@@ -18,8 +18,8 @@ mod ssmix;
 use std::sync::Arc;
 
 use polyp::model::{
-    ConvNext, EfficientNetLite, FrameOps, Head, Init, LevelMemory, LiteSize, MoDab, ModelError, ModelSpec,
-    Network, Param, UpBlock,
+    ConvNext, EfficientNetLite, FrameOps, Fusion, Head, Init, LevelMemory, LiteSize, Mixer, MoDab,
+    ModelError, ModelSpec, Network, Param, UpBlock,
 };
 use polyp_engine::onnx::{GraphWriter, export};
 use polyp_engine::reference::{ReferenceOps, Tensor};
@@ -129,14 +129,18 @@ fn efficientnet() {
 
 impl Block for MoDab {
     fn forward<O: FrameOps>(&self, ops: &O, inputs: &[O::Tensor]) -> Result<Vec<O::Tensor>, ModelError> {
-        let memory = LevelMemory { key: inputs[1].clone(), value: inputs[2].clone() };
-        Ok(vec![self.forward(ops, &inputs[0], &memory)?])
+        let memory = match inputs {
+            [_, key, value] => Some(LevelMemory { key: Some(key.clone()), value: value.clone() }),
+            [_, value] => Some(LevelMemory { key: None, value: value.clone() }),
+            _ => None,
+        };
+        Ok(vec![self.forward(ops, &inputs[0], memory.as_ref())?])
     }
 }
 
 #[test]
 fn modab() {
-    let block = MoDab::new("modab", 48, 0.1);
+    let block = MoDab::new("modab", 48, 0.1, Fusion::CrossAttention);
     let weights = roughened(&block.params(), 5);
     let inputs = [
         ("x", random(&[3, 48, 5, 6], 6)),
@@ -150,6 +154,14 @@ fn modab() {
         ("value", random(&[2, 9, 48], 8)),
     ];
     compare("modab, a memory each", &block, &weights, &inputs, 3);
+    let block = MoDab::new("modab", 48, 0.1, Fusion::Addition);
+    let weights = roughened(&block.params(), 5);
+    let inputs = [("x", random(&[3, 48, 5, 6], 6)), ("value", random(&[1, 1, 48], 8))];
+    compare("modab, one token added", &block, &weights, &inputs, 1);
+    let inputs = [("x", random(&[2, 48, 5, 6], 6)), ("value", random(&[2, 1, 48], 8))];
+    compare("modab, a token each added", &block, &weights, &inputs, 2);
+    let block = MoDab::new("modab", 48, 0.1, Fusion::None);
+    compare("modab without text", &block, &roughened(&block.params(), 5), &inputs[..1], 1);
 }
 
 impl Block for UpBlock {
@@ -196,7 +208,7 @@ fn network(spec: &ModelSpec, batch: usize) {
     let path = folder.path().join("model.onnx");
     export(&network, &weights, &path).unwrap();
     let names: Vec<String> = network.memory_shapes().into_iter().map(|(name, _)| name).collect();
-    let tensors = memory.iter().flat_map(|level| [&level.key, &level.value]);
+    let tensors = memory.iter().flat_map(LevelMemory::tensors);
     let mut inputs = vec![("image", image)];
     inputs.extend(names.iter().zip(tensors).map(|(name, array)| (name.as_str(), (**array).clone())));
     agree(&spec.name, &path, &inputs, &[expected], "logits");
@@ -206,6 +218,16 @@ fn network(spec: &ModelSpec, batch: usize) {
 fn lite() {
     network(&ModelSpec::lite(), 1);
     network(&ModelSpec { name: "lite at 96, twice".to_owned(), side_px: 96, ..ModelSpec::lite() }, 2);
+}
+
+#[test]
+fn variants() {
+    let lite = ModelSpec { side_px: 64, ..ModelSpec::lite() };
+    let without_text = ModelSpec { fusion: Fusion::None, ..lite.clone() };
+    network(&ModelSpec { name: "linear".to_owned(), mixer: Mixer::Linear, ..lite.clone() }, 2);
+    network(&ModelSpec { name: "addition".to_owned(), fusion: Fusion::Addition, ..lite }, 2);
+    network(&ModelSpec { name: "no MoDAB".to_owned(), modab: false, ..without_text.clone() }, 2);
+    network(&ModelSpec { name: "no text".to_owned(), ..without_text }, 2);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The command line: one file per verb.
 
+mod ablate;
+mod bench_step;
 mod calibrate;
+mod convert;
 mod export;
 mod fit;
 mod import;
@@ -31,6 +34,9 @@ enum Verb {
     Score(score::Score),
     Export(export::Export),
     ZoomOut(zoom_out::ZoomOut),
+    Ablate(ablate::Ablate),
+    Convert(convert::Convert),
+    BenchStep(bench_step::BenchStep),
 }
 
 impl Cli {
@@ -44,6 +50,9 @@ impl Cli {
             Verb::Score(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
             Verb::ZoomOut(verb) => verb.run(),
+            Verb::Ablate(verb) => verb.run(),
+            Verb::Convert(verb) => verb.run(),
+            Verb::BenchStep(verb) => verb.run(),
         }
     }
 }

@@ -94,7 +94,7 @@ pub fn fit(
         for (step, batch) in loader.take(steps - skip).enumerate().map(|(n, batch)| (skip + n, batch)) {
             // What the network drops at random depends on the step alone, wherever the run was gone on with.
             tch::manual_seed(seed(config.seed, epoch, step));
-            let loss = trainer.step(data, &batch?, epoch as u64, schedule.rate(epoch - 1, step))?;
+            let loss = trainer.step(data.infos(), &batch?, epoch as u64, schedule.rate(epoch - 1, step))?;
             if !loss.total.is_finite() {
                 return Err(TrainingError::NotFinite { epoch, step, found: loss.total });
             }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::FitConfig;
-use crate::data::{Captions, DataSet, Info, Random};
+use crate::data::{Captions, Info, Random};
 use crate::error::TrainingError;
 
 /// Texts whose features are kept in memory: 37 kB each with MiniLM.
@@ -187,16 +187,20 @@ impl Prompter {
         Ok(Texts { features: self.features(Some(&fixed))?, places: None })
     }
 
-    /// The texts that the pictures `indices` draw in epoch `epoch`.
+    /// The texts that the pictures `indices` of `infos` draw in epoch `epoch`; the fixed prompt where nothing is known
+    /// of a picture.
     ///
     /// # Errors
     /// When a caption can not be encoded.
-    pub fn draw(&mut self, data: &DataSet, indices: &[usize], epoch: u64) -> Result<Texts, TrainingError> {
+    pub fn draw(&mut self, infos: &[Info], indices: &[usize], epoch: u64) -> Result<Texts, TrainingError> {
         let mut unique: Vec<Option<String>> = Vec::new();
         let mut places = Vec::with_capacity(indices.len());
         for &index in indices {
             let mut random = Random::new(&[self.seed, epoch, index as u64, PURPOSE]);
-            let text = data.info(index).and_then(|info| self.mix.draw(&self.fixed, info, &mut random));
+            let text = match infos.get(index) {
+                Some(info) => self.mix.draw(&self.fixed, info, &mut random),
+                None => Some(self.fixed.as_str()),
+            };
             let place = unique.iter().position(|other| other.as_deref() == text);
             places.push(place.unwrap_or(unique.len()) as i64);
             if place.is_none() {

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::optimiser::average;
 use super::prompts::{Prompter, Texts};
 use super::{AdamW, FitConfig, Precision, first_weights};
-use crate::data::{Batch, DataSet};
+use crate::data::{Batch, Info};
 use crate::error::TrainingError;
 use crate::loss::{self, Loss, Term};
 use crate::ops::TchOps;
@@ -112,18 +112,19 @@ impl Trainer {
         }
     }
 
-    /// Learns at a rate from a batch of `data`, whose pictures draw the texts of epoch `epoch`; gives its loss.
+    /// Learns at a rate from a batch, whose pictures draw the texts of epoch `epoch`; gives its loss. `infos` says what is
+    /// known of the data set's pictures.
     ///
     /// # Errors
     /// When libtorch refuses.
     pub fn step(
         &mut self,
-        data: &DataSet,
+        infos: &[Info],
         batch: &Batch,
         epoch: u64,
         rate: f64,
     ) -> Result<StepLoss, TrainingError> {
-        let texts = self.prompter.draw(data, &batch.indices, epoch)?;
+        let texts = self.prompter.draw(infos, &batch.indices, epoch)?;
         let logits = self.logits(&self.variables, Mode::Train, batch, &texts)?;
         let (loss, terms) = loss::weigh(&self.terms(), &logits, &self.truth(batch)?)?;
         self.optimiser.step(&loss, rate)?;
@@ -159,7 +160,9 @@ impl Trainer {
         let mut memory = self.network.remember(&ops.exact(), &Rc::new(texts.features.shallow_clone()))?;
         if let Some(places) = &texts.places {
             for level in &mut memory {
-                level.key = Rc::new(level.key.f_index_select(0, places)?);
+                if let Some(key) = &mut level.key {
+                    *key = Rc::new(key.f_index_select(0, places)?);
+                }
                 level.value = Rc::new(level.value.f_index_select(0, places)?);
             }
         }

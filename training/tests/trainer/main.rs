@@ -8,10 +8,13 @@
     reason = "a test's way to fail"
 )]
 
+mod ablate;
 mod command;
+mod convert;
 mod fit;
 mod fixture;
 mod import;
 mod input;
 mod parity;
+mod pretrained;
 mod score;

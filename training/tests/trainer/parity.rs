@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use polyp::model::{
-    ConvNext, EfficientNetLite, Head, Init, LevelMemory, LiteSize, MoDab, Mode, ModelError, ModelSpec,
-    Network, PROMPT_TOKENS, Param, PromptLevel, PromptOps, SsMix, UpBlock,
+    ConvNext, EfficientNetLite, Fusion, Head, Init, LevelMemory, LiteSize, Mixer, MoDab, Mode, ModelError,
+    ModelSpec, Network, PROMPT_TOKENS, Param, PromptLevel, PromptOps, SsMix, UpBlock,
 };
 use polyp_engine::reference::ReferenceOps;
 use polyp_engine::weights::{Array, Weights};
@@ -89,12 +89,15 @@ block!(UpBlock, |block, ops, inputs| Ok(vec![block.forward(ops, &inputs[0], &inp
 block!(Head, |block, ops, inputs| Ok(vec![block.forward(ops, &inputs[0])?]));
 block!(SsMix, |block, ops, inputs| Ok(vec![block.forward(ops, &inputs[0])?]));
 block!(MoDab, |block, ops, inputs| {
-    let memory = LevelMemory { key: inputs[1].clone(), value: inputs[2].clone() };
-    Ok(vec![block.forward(ops, &inputs[0], &memory)?])
+    let memory = match inputs {
+        [_, key, value] => Some(LevelMemory { key: Some(key.clone()), value: value.clone() }),
+        [_, value] => Some(LevelMemory { key: None, value: value.clone() }),
+        _ => None,
+    };
+    Ok(vec![block.forward(ops, &inputs[0], memory.as_ref())?])
 });
 block!(PromptLevel, |block, ops, inputs| {
-    let LevelMemory { key, value } = block.forward(ops, &inputs[0])?;
-    Ok(vec![key, value])
+    Ok(block.forward(ops, &inputs[0])?.tensors().cloned().collect())
 });
 block!(Network, |block, ops, inputs| {
     let memory = block.remember(ops, &inputs[1])?;
@@ -115,9 +118,18 @@ fn efficientnet() {
 
 #[test]
 fn modab() {
-    let block = MoDab::new("modab", 48, 0.1);
     let inputs = [input(&[3, 48, 5, 6], 1), input(&[1, 9, 48], 2), input(&[1, 9, 48], 3)];
-    compare("modab", &block, &block.params(), &inputs, TOLERANCE);
+    let added = [inputs[0].clone(), input(&[1, 1, 48], 2)];
+    let added_each = [inputs[0].clone(), input(&[3, 1, 48], 2)];
+    for (name, fusion, inputs) in [
+        ("modab", Fusion::CrossAttention, inputs.as_slice()),
+        ("modab, one token added", Fusion::Addition, &added),
+        ("modab, a token each added", Fusion::Addition, &added_each),
+        ("modab without text", Fusion::None, &inputs[..1]),
+    ] {
+        let block = MoDab::new("modab", 48, 0.1, fusion);
+        compare(name, &block, &block.params(), inputs, TOLERANCE);
+    }
 }
 
 #[test]
@@ -143,16 +155,29 @@ fn ssmix() {
 
 #[test]
 fn prompt_level() {
-    let block = PromptLevel::new("prompt", 96, 64, 12, true);
-    compare("prompt level", &block, &block.params(), &[input(&[1, PROMPT_TOKENS, 96], 1)], TOLERANCE);
+    for fusion in [Fusion::CrossAttention, Fusion::Addition] {
+        for mixer in [Mixer::Ssmix, Mixer::Linear] {
+            let spec = ModelSpec { text_width: 96, fusion, mixer, ..ModelSpec::lite() };
+            let block = PromptLevel::new("prompt", &spec, 64, 12).unwrap();
+            let name = format!("prompt level, {fusion:?}, {mixer:?}");
+            compare(&name, &block, &block.params(), &[input(&[2, PROMPT_TOKENS, 96], 1)], TOLERANCE);
+        }
+    }
 }
 
 /// Whole networks: errors of some fifty layers add up.
 #[test]
 fn networks() {
-    for spec in
-        [ModelSpec { side_px: 96, ..ModelSpec::lite() }, ModelSpec { side_px: 64, ..ModelSpec::base() }]
-    {
+    let lite = ModelSpec { side_px: 64, ..ModelSpec::lite() };
+    let without_text = ModelSpec { fusion: Fusion::None, ..lite.clone() };
+    for spec in [
+        ModelSpec { side_px: 96, ..lite.clone() },
+        ModelSpec { name: "linear".to_owned(), mixer: Mixer::Linear, ..lite.clone() },
+        ModelSpec { name: "addition".to_owned(), fusion: Fusion::Addition, ..lite },
+        ModelSpec { name: "no MoDAB".to_owned(), modab: false, ..without_text.clone() },
+        ModelSpec { name: "no text".to_owned(), ..without_text },
+        ModelSpec { side_px: 64, ..ModelSpec::base() },
+    ] {
         let network = Network::new(&spec).unwrap();
         let inputs =
             [input(&[2, 3, spec.side_px, spec.side_px], 1), input(&[1, PROMPT_TOKENS, spec.text_width], 2)];
