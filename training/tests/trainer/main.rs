@@ -13,4 +13,5 @@ mod fit;
 mod fixture;
 mod import;
 mod input;
+mod layouts;
 mod parity;
