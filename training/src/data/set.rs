@@ -17,8 +17,9 @@ use super::Captions;
 use super::write::{CAPTION, COLUMNS, FORMAT, READ_VERSIONS, key};
 use crate::TrainingError;
 
-/// Decoded pictures kept in memory unless told otherwise, in bytes (2 GiB: 4000 pictures of 352x352).
-pub const CACHE_BYTES: u64 = 2 << 30;
+/// Decoded pictures kept in memory unless told otherwise, in bytes (768 MiB: 1600 pictures of 352x352), so
+/// that a trainer stays below 2 GiB whatever the data set's size.
+pub const CACHE_BYTES: u64 = 768 << 20;
 
 /// The side of a data set that a picture is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,8 +10,9 @@
 //! | `/picture/000000` ... | u8 `[H,W,3]` | red, green, blue, at the picture's own size |
 //! | `/mask/000000` ... | u8 `[H,W]` | 1 where there is a polyp, else 0 |
 //!
-//! Pictures and masks are one chunk each, shuffled and deflated (level 4): every HDF5 tool reads that without
-//! plug-ins. A group is on one side only. The file is written beside its final name and then renamed, so a
+//! Pictures and masks are named by their index, with six digits or as many as it has, and are one chunk each,
+//! shuffled and deflated (level 4): every HDF5 tool from 1.10 on reads that without plug-ins. Objects are written
+//! in the form of HDF5 1.10, whose index of a single chunk takes no room. A group is on one side only. The file is written beside its final name and then renamed, so a
 //! file of that name is whole.
 //!
 //! Version 1 has no `/caption`; it is still read, as a data set without captions.
@@ -65,7 +66,8 @@ impl DataSetWriter {
         name.push(format!(".{}.unfinished", std::process::id()));
         let unfinished = path.with_file_name(name);
         let create = || -> hdf5::Result<hdf5::File> {
-            let file = hdf5::File::create(&unfinished)?;
+            let file =
+                hdf5::File::with_options().with_fapl(|access| access.libver_v110()).create(&unfinished)?;
             file.new_attr::<VarLenUnicode>().create("format")?.write_scalar(&text(FORMAT))?;
             file.new_attr::<u32>().create("format_version")?.write_scalar(&FORMAT_VERSION)?;
             file.create_group("picture")?;
@@ -189,4 +191,14 @@ pub(super) fn key(index: usize) -> String {
 fn text(value: &str) -> VarLenUnicode {
     let until = value.split('\0').next().unwrap_or_default();
     VarLenUnicode::from_str(until).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pictures_stay_different_beyond_a_million() {
+        assert_eq!([key(7), key(999_999), key(1_000_000)], ["000007", "999999", "1000000"]);
+    }
 }

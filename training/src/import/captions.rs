@@ -30,12 +30,15 @@ struct Line {
     p6: String,
 }
 
-/// Reads the file: captions by name.
+/// Captions by the name of their picture.
+pub(super) type ByName = BTreeMap<String, Captions>;
+
+/// Reads the file.
 ///
 /// # Errors
 /// [`TrainingError`] naming the file and, for a line that is not as it should be or names a picture again, its
 /// number.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Captions>, TrainingError> {
+pub(super) fn read(path: &Path) -> Result<ByName, TrainingError> {
     let file = File::open(path).map_err(TrainingError::file("open", path))?;
     let mut captions = BTreeMap::new();
     for (index, line) in BufReader::new(file).lines().enumerate() {
@@ -60,7 +63,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Captions>, TrainingEr
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Result<BTreeMap<String, Captions>, String> {
+    fn of(text: &str) -> Result<ByName, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         read(file.path()).map_err(|error| error.to_string())

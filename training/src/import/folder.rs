@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::TrainingError;
 
 /// File name endings of pictures and masks.
-const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+pub(super) const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
 
 /// Pictures and masks of a folder, by name without the ending.
 pub(super) struct Folder {
@@ -23,7 +23,7 @@ impl Folder {
     pub(super) fn list(path: &Path) -> Result<Self, TrainingError> {
         let pictures = files(&path.join("images"))?;
         if pictures.is_empty() {
-            let expected = "pictures ending in .png, .jpg or .jpeg";
+            let expected = "pictures ending in .png, .jpg, .jpeg, .bmp, .tif or .tiff";
             return Err(TrainingError::field(&path.join("images"), "files", expected, "none"));
         }
         Ok(Self { pictures, masks: files(&path.join("masks"))?, path: path.to_owned() })
@@ -35,6 +35,11 @@ impl Folder {
         self.masks.get(name).cloned().unwrap_or_else(missing)
     }
 
+    /// Whether a picture has a mask.
+    pub(super) fn has_mask(&self, name: &str) -> bool {
+        self.masks.contains_key(name)
+    }
+
     /// Masks without a picture.
     pub(super) fn orphans(&self) -> Vec<PathBuf> {
         let lonely = self.masks.iter().filter(|(name, _)| !self.pictures.contains_key(*name));
@@ -42,13 +47,27 @@ impl Folder {
     }
 }
 
-fn files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, TrainingError> {
+/// The folders in a folder, by name.
+pub(super) fn folders(folder: &Path) -> Result<BTreeMap<String, PathBuf>, TrainingError> {
+    let mut folders = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(TrainingError::file("list", folder))? {
+        let path = entry.map_err(TrainingError::file("list", folder))?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
+            folders.insert(name.to_owned(), path.clone());
+        }
+    }
+    Ok(folders)
+}
+
+/// The pictures in a folder, by name without the ending.
+pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, TrainingError> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(TrainingError::file("list", folder))? {
         let path = entry.map_err(TrainingError::file("list", folder))?.path();
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        if !ENDINGS.contains(&ending.as_str()) {
+        // Some systems leave `._NAME` beside a file.
+        if !ENDINGS.contains(&ending.as_str()) || name.starts_with('.') {
             continue;
         }
         if let Some(other) = files.insert(name.to_owned(), path.clone()) {

@@ -1,18 +1,27 @@
 //! Public data sets' own folder layouts, made one HDF5 file each.
 //!
-//! An [`Importer`] only lists what is there and decides each picture's side; reading, checking and writing are
-//! the same for all ([`run`]). A new one is a file here, a line in [`IMPORTERS`] and a few tiny pictures in
-//! the tests.
+//! An [`Importer`] only lists what is there, which pictures belong together and what the folder itself says of
+//! sides. The rest is the same for all ([`run`]): sides by lists, groups and draws, the search for
+//! near-duplicates, reading, checking and writing. A new one is a file here, a line in [`IMPORTERS`] and a few
+//! tiny pictures in the tests.
 //!
 //! Not here: the HDF5 file's layout ([`crate::data`]).
 
 mod captions;
 mod clinicdb;
+mod coco;
 mod duplicates;
 mod folder;
 mod kvasir;
+mod looks;
 mod pairs;
+mod parallel;
+mod plain;
+mod polypgen;
+mod regions;
 mod run;
+mod sides;
+mod sun_seg;
 
 use std::path::PathBuf;
 
@@ -20,11 +29,17 @@ use crate::TrainingError;
 use crate::data::Split;
 
 pub use clinicdb::ClinicDb;
+pub use coco::Coco;
 pub use kvasir::Kvasir;
+pub use looks::{CORRELATION, NearPair};
+pub use plain::Plain;
+pub use polypgen::PolypGen;
+pub use regions::{Region, Regions, Runs};
 pub use run::{CaptionReport, Report, run};
+pub use sun_seg::SunSeg;
 
 /// Every layout that can be imported.
-pub const IMPORTERS: &[&dyn Importer] = &[&Kvasir, &ClinicDb];
+pub const IMPORTERS: &[&dyn Importer] = &[&Kvasir, &ClinicDb, &PolypGen, &SunSeg, &Plain, &Coco];
 
 /// One data set's own folder layout.
 pub trait Importer: Sync {
@@ -34,7 +49,12 @@ pub trait Importer: Sync {
     /// The layout, in a few words.
     fn help(&self) -> &'static str;
 
-    /// What of the folder becomes part of the data set, and on which side.
+    /// Those of [`Options`] that mean something here, by name; [`run`] refuses the others.
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What is in the folder.
     ///
     /// # Errors
     /// [`TrainingError`] naming the file and what is wrong in it.
@@ -55,21 +75,62 @@ pub struct Request {
     pub train: Vec<PathBuf>,
     /// Lists of names (one a line) to test on.
     pub test: Vec<PathBuf>,
-    /// How many of those to learn from are drawn for validation.
-    pub validation: usize,
-    /// Names the draw.
-    pub seed: u64,
-    /// Groups (sequences) to validate on, where the layout has groups.
+    /// Groups (sequences, patients) to validate on: a group's whole name or its last word.
     pub validation_groups: Vec<String>,
-    /// Groups (sequences) to test on, where the layout has groups.
+    /// Groups to test on, likewise.
     pub test_groups: Vec<String>,
-    /// The side of whatever no list and no group names; left out when none.
+    /// The side of whatever no list, no group and no folder names; left out when none. With a draw and neither
+    /// lists nor groups it is the side to learn from.
     pub rest: Option<Split>,
+    /// How many of those to learn from are drawn for validation, whole groups at a time.
+    pub validation: usize,
+    /// That number as a share of those to learn from, 0 to 1.
+    pub validation_share: f64,
+    /// The share of those to learn from that is drawn to test on, before validation is drawn.
+    pub test_share: f64,
+    /// Names the draws.
+    pub seed: u64,
     /// A list of near-duplicate pictures (`corr,name_a,name_b`) of which one a pair is left out: never the one
     /// to test on.
     pub drop_duplicates: Option<PathBuf>,
+    /// Do not look for near-duplicates.
+    pub keep_duplicates: bool,
     /// Captions by name, in JSON lines.
     pub captions: Option<PathBuf>,
+    /// What only some layouts have.
+    pub options: Options,
+}
+
+/// What only some layouts have; see [`Importer::options`].
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A regular expression whose first capture in a picture's name is its group.
+    pub group_pattern: Option<String>,
+    /// What single pictures are grouped by.
+    pub group_by: Option<String>,
+    /// The only category of annotations that counts.
+    pub category: Option<String>,
+    /// A picture without a mask shows no polyp, instead of being an error.
+    pub empty_without_mask: bool,
+    /// Where the pictures come from.
+    pub source: Option<String>,
+    /// Their terms.
+    pub licence: Option<String>,
+}
+
+impl Options {
+    /// The names of those that are given, as on the command line.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [
+            (self.group_pattern.is_some(), "group-pattern"),
+            (self.group_by.is_some(), "group-by"),
+            (self.category.is_some(), "category"),
+            (self.empty_without_mask, "empty-without-mask"),
+            (self.source.is_some(), "source"),
+            (self.licence.is_some(), "licence"),
+        ];
+        all.into_iter().filter_map(|(given, name)| given.then_some(name)).collect()
+    }
 }
 
 /// What an [`Importer`] found.
@@ -77,29 +138,38 @@ pub struct Request {
 pub struct Listing {
     /// The pictures, in the order in which they are written.
     pub entries: Vec<Entry>,
-    /// Names left out as near-duplicates of another picture.
-    pub dropped: Vec<String>,
+    /// Pairs of names that the folder itself lists as near-duplicates.
+    pub near: Vec<(String, String)>,
     /// Masks without a picture, which are an error unless bad pairs are skipped.
     pub orphans: Vec<PathBuf>,
-    /// How many pictures no list and no group names.
-    pub unlisted: usize,
 }
 
 /// A picture to import.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Its name; unique.
     pub name: String,
     /// What must stay on one side.
     pub group: String,
-    /// Its side.
-    pub split: Split,
+    /// Its side, where the folder itself says so.
+    pub side: Option<Split>,
     /// The picture's file.
     pub picture: PathBuf,
-    /// The mask's file, which may be missing.
-    pub mask: PathBuf,
+    /// Where there is a polyp in it.
+    pub mask: Mask,
     /// The data set.
-    pub source: &'static str,
+    pub source: String,
     /// Its terms.
-    pub licence: &'static str,
+    pub licence: String,
+}
+
+/// How a layout says where the polyps are.
+#[derive(Clone, Debug)]
+pub enum Mask {
+    /// In a picture of the same size, which may be missing: bright is polyp.
+    File(PathBuf),
+    /// Nowhere.
+    Empty,
+    /// As outlines or runs.
+    Regions(Regions),
 }

@@ -1,4 +1,4 @@
-//! A picture's file and its mask's, decoded and checked.
+//! A picture's file and its mask, decoded and checked.
 //!
 //! Not here: which files belong together ([`super::Importer`]).
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use image::{DynamicImage, ImageReader, Limits};
 use polyp::frame::{MAX_SIDE_PX, Size};
 
-use super::Entry;
+use super::{Entry, Mask};
 use crate::TrainingError;
 use crate::data::Picture;
 
@@ -19,23 +19,34 @@ const POLYP_ABOVE: u8 = 127;
 /// # Errors
 /// [`TrainingError`] naming the file: missing, not decodable, too large, or of two sizes.
 pub(super) fn read(entry: &Entry) -> Result<Picture, TrainingError> {
-    if !entry.mask.exists() {
+    if let Mask::File(path) = &entry.mask
+        && !path.exists()
+    {
         let field = format!("mask of picture {}", entry.name);
-        return Err(TrainingError::field(&entry.mask, field, "a file", "none"));
+        return Err(TrainingError::field(path, field, "a file", "none"));
     }
     let picture = decode(&entry.picture)?.into_rgb8();
-    let mask = decode(&entry.mask)?.into_luma8();
     let size = Size::new(picture.width(), picture.height());
-    let mask_size = Size::new(mask.width(), mask.height());
-    if mask_size != size {
-        let expected = format!("{size}, as its picture");
-        return Err(TrainingError::field(&entry.mask, "size", expected, mask_size.to_string()));
-    }
-    let mask = mask.into_raw().into_iter().map(|sample| u8::from(sample > POLYP_ABOVE)).collect();
+    let mask = match &entry.mask {
+        Mask::File(path) => mask(path, size)?,
+        Mask::Empty => vec![0; size.area()],
+        Mask::Regions(regions) => regions.mask(&entry.name, size)?,
+    };
     Ok(Picture { rgb: picture.into_raw(), mask, size })
 }
 
-fn decode(path: &Path) -> Result<DynamicImage, TrainingError> {
+fn mask(path: &Path, size: Size) -> Result<Vec<u8>, TrainingError> {
+    let mask = decode(path)?.into_luma8();
+    let mask_size = Size::new(mask.width(), mask.height());
+    if mask_size != size {
+        let expected = format!("{size}, as its picture");
+        return Err(TrainingError::field(path, "size", expected, mask_size.to_string()));
+    }
+    Ok(mask.into_raw().into_iter().map(|sample| u8::from(sample > POLYP_ABOVE)).collect())
+}
+
+/// Decodes one file, of whatever format its content has.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage, TrainingError> {
     let reader = ImageReader::open(path).map_err(TrainingError::file("open", path))?;
     let mut reader = reader.with_guessed_format().map_err(TrainingError::file("read", path))?;
     let mut limits = Limits::default();

@@ -24,7 +24,7 @@ fn folder(root: &Path, count: u8) -> PathBuf {
     folder
 }
 
-fn list(root: &Path, name: &str, names: &[&str]) -> PathBuf {
+pub(crate) fn list(root: &Path, name: &str, names: &[&str]) -> PathBuf {
     let path = root.join(name);
     fs::write(&path, names.join("\n")).unwrap();
     path
@@ -34,18 +34,23 @@ fn request(folder: &Path) -> Request {
     Request { folder: folder.to_owned(), seed: 1, ..Request::default() }
 }
 
-fn imported(layout: &str, request: &Request, out: &Path, skip_bad: bool) -> Result<Report, TrainingError> {
+pub(crate) fn imported(
+    layout: &str,
+    request: &Request,
+    out: &Path,
+    skip_bad: bool,
+) -> Result<Report, TrainingError> {
     run(importer(layout).unwrap(), request, out, skip_bad, &mut |_, _| {})
 }
 
-fn refused(layout: &str, request: &Request, out: &Path) -> String {
+pub(crate) fn refused(layout: &str, request: &Request, out: &Path) -> String {
     let error = imported(layout, request, out, false).unwrap_err().to_string();
     assert!(!out.exists(), "a refused import leaves no file");
     assert_eq!(error.lines().count(), 1, "{error}");
     error
 }
 
-fn has(text: &str, parts: &[&str]) {
+pub(crate) fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
     }

@@ -15,6 +15,7 @@ mod fit;
 mod fixture;
 mod import;
 mod input;
+mod layouts;
 mod parity;
 mod pretrained;
 mod score;
