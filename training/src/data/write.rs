@@ -57,7 +57,7 @@ pub struct DataSetWriter {
 }
 
 impl DataSetWriter {
-    /// Starts the file `path`; an older one of that name stays until [`Self::finish`].
+    /// Starts the file `path`, and makes its folder if there is none; an older one of that name stays until [`Self::finish`].
     ///
     /// # Errors
     /// [`TrainingError::Hdf5`] when the folder can not be written to.
@@ -65,6 +65,9 @@ impl DataSetWriter {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.unfinished", std::process::id()));
         let unfinished = path.with_file_name(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(TrainingError::file("make", folder))?;
+        }
         let create = || -> hdf5::Result<hdf5::File> {
             let file =
                 hdf5::File::with_options().with_fapl(|access| access.libver_v110()).create(&unfinished)?;

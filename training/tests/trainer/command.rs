@@ -25,10 +25,11 @@ pub(crate) fn refused(arguments: &[&str], folder: &Path) -> String {
 }
 
 #[test]
-fn the_committed_configuration_is_one() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let path = root.join("configs/training/lite.toml");
-    FitConfig::read(&path).unwrap().check().unwrap();
+fn the_committed_configurations_are_some() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("configs/training");
+    for name in ["lite", "lite2", "lite2-finish", "small"] {
+        FitConfig::read(&folder.join(name).with_extension("toml")).unwrap().check().unwrap();
+    }
 }
 
 #[test]
@@ -138,4 +139,36 @@ fn a_kill_and_a_full_disk_cost_no_more_than_the_steps_since_the_last_checkpoint(
     let (success, _, errors) = tool(&resume, folder);
     assert!(success, "{errors}");
     assert_eq!(curve(&killed), curve(&folder.join("whole")));
+}
+
+/// The README's lines that call the trainer in its first block of the section, as they stand there.
+fn readme_lines() -> Vec<Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let section = text.split("## Train and export").nth(1).unwrap();
+    let block = section.split("```sh").nth(1).unwrap().split("```").next().unwrap();
+    let words = |line: &str| -> Option<Vec<String>> {
+        let rest = line.strip_prefix("target/release/polyp-train ")?;
+        Some(rest.split_whitespace().map(str::to_owned).collect())
+    };
+    block.lines().filter_map(words).collect()
+}
+
+#[test]
+fn the_readme_leads_from_pictures_to_an_engine() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
+    for name in ["tests", "configs", ".deps"] {
+        std::os::unix::fs::symlink(root.join(name), temp.path().join(name)).unwrap();
+    }
+    let lines = readme_lines();
+    let verbs: Vec<&str> = lines.iter().map(|line| line[0].as_str()).collect();
+    assert_eq!(verbs, ["import", "fit", "calibrate", "score", "export"]);
+    for line in &lines {
+        let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+        let (success, said, errors) = tool(&arguments, temp.path());
+        assert!(success, "{line:?}: {said}{errors}");
+    }
+    let folder = polyp_engine::folder::EngineFolder::open(&temp.path().join("runs/small-engine")).unwrap();
+    assert!(folder.manifest().metrics.iter().any(|metric| metric.measure == "dice" && metric.per == "image"));
 }
