@@ -26,7 +26,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Import(import::Import),
+    // Boxed: it has many times the options of the others.
+    Import(Box<import::Import>),
     Sheet(sheet::Sheet),
     Fit(fit::Fit),
     Plot(plot::Plot),
