@@ -136,6 +136,20 @@ impl Lettering {
         ((units - GAP).max(0.0)) * self.cap_px / CAP + self.weight_px
     }
 
+    /// Writes `text` as [`Self::draw`] does, in the colour `ink`, on a picture of `width` columns: red, green, blue, row by
+    /// row. What falls outside is left out.
+    pub fn draw_rgb(&self, text: &str, (x, y): (u32, u32), ink: [u8; 3], rgb: &mut [u8], width: u32) {
+        let (pixels, _) = rgb.as_chunks_mut::<3>();
+        self.draw(text, x as f32, y as f32, |x, y, covered| {
+            let place = y as usize * width as usize + x as usize;
+            let Some(pixel) = pixels.get_mut(place).filter(|_| x < width) else { return };
+            for (under, ink) in pixel.iter_mut().zip(ink) {
+                let below = f32::from(*under);
+                *under = (below + (f32::from(ink) - below) * covered) as u8;
+            }
+        });
+    }
+
     /// Writes `text` with the upper left corner of its first capital at (`x`, `y`), in pixels: calls `put` with
     /// column, row and how much of that pixel is covered (above 0, at most 1).
     pub fn draw(&self, text: &str, x: f32, y: f32, mut put: impl FnMut(u32, u32, f32)) {
@@ -291,5 +305,17 @@ mod tests {
     fn figures_line_up() {
         let lettering = Lettering::plain(20.0);
         assert_eq!(lettering.width("111"), lettering.width("808"));
+    }
+
+    #[test]
+    fn ink_is_laid_over_the_picture_and_never_beyond_its_edge() {
+        let (width, height) = (40, 20);
+        let mut picture = vec![10; 3 * width * height];
+        Lettering::plain(12.0).draw_rgb("IIIIIIIIIIII", (2, 3), [210, 110, 10], &mut picture, 40);
+        let pixels = picture.as_chunks::<3>().0;
+        assert!(pixels.contains(&[210, 110, 10]), "nowhere fully covered");
+        assert!(pixels.iter().all(|[red, green, blue]| *red >= *green && *green >= 10 && *blue == 10));
+        // The line is longer than the picture: nothing of it comes round at the left.
+        assert!((0..height).all(|y| pixels[y * width] == [10; 3]));
     }
 }

@@ -44,7 +44,7 @@ use serde::Serialize;
 
 use crate::frame::Size;
 
-pub use bootstrap::{DRAWS, Interval, by_group, difference, differences, intervals};
+pub use bootstrap::{DRAWS, Interval, by_group, difference, differences, intervals, mean_interval};
 pub use contour::LesionLevels;
 pub use measure::{Aim, MEASURES, Measure};
 pub use place::to_picture;

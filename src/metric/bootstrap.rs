@@ -58,12 +58,23 @@ pub fn difference(measure: &Measure, first: &Sums, second: &Sums) -> Option<f64>
     Some(measure.of(second)? - measure.of(first)?)
 }
 
-fn resample(
+/// An interval of a mean over pictures, by groups: of each group the sum over its pictures and how many they are. As
+/// [`intervals`] otherwise.
+pub fn mean_interval(groups: &[(f64, usize)], seed: u64) -> Option<Interval> {
+    let mean = |draw: &[usize]| {
+        let drawn = draw.iter().filter_map(|group| groups.get(*group));
+        let (sum, count) = drawn.fold((0.0, 0), |(sum, count), group| (sum + group.0, count + group.1));
+        [(count > 0).then(|| sum / count as f64)]
+    };
+    resample(groups.len(), seed, mean).into_iter().next().flatten()
+}
+
+fn resample<const N: usize>(
     groups: usize,
     seed: u64,
-    values: impl Fn(&[usize]) -> [Option<f64>; MEASURES.len()],
+    values: impl Fn(&[usize]) -> [Option<f64>; N],
 ) -> Vec<Option<Interval>> {
-    let mut drawn = vec![Vec::with_capacity(DRAWS); MEASURES.len()];
+    let mut drawn = vec![Vec::with_capacity(DRAWS); N];
     if groups >= 2 {
         let mut random = Random::new(&[seed]);
         let mut draw = vec![0; groups];

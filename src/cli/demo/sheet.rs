@@ -19,7 +19,7 @@ const CELL: Size = Size::new(480, 270);
 const CAPTION_PX: u32 = 34;
 const FOOT_PX: u32 = 40;
 const GROUND: Rgb<u8> = Rgb([24, 24, 28]);
-const WORDS: [f32; 3] = [225.0, 225.0, 225.0];
+const WORDS: [u8; 3] = [225; 3];
 /// The truth's line: yellow, which no style of the overlay has.
 const TRUTH: Rgb<u8> = Rgb([255, 220, 0]);
 
@@ -93,11 +93,6 @@ fn outline(frame: &mut RgbImage, truth: &[bool]) {
 }
 
 fn text(sheet: &mut RgbImage, line: &str, x: u32, y: u32) {
-    Lettering::plain(12.0).draw(line, x as f32, y as f32, |x, y, covered| {
-        if x < sheet.width() && y < sheet.height() {
-            let under = sheet.get_pixel(x, y).0.map(f32::from);
-            let mixed = [0, 1, 2].map(|i| (under[i] + (WORDS[i] - under[i]) * covered) as u8);
-            sheet.put_pixel(x, y, Rgb(mixed));
-        }
-    });
+    let width = sheet.width();
+    Lettering::plain(12.0).draw_rgb(line, (x, y), WORDS, sheet, width);
 }

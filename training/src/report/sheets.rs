@@ -26,7 +26,7 @@ const CELL: Size = Size::new(320, 320);
 const CAPTION_PX: u32 = 28;
 const FOOT_PX: u32 = 30;
 const GROUND: Rgb<u8> = Rgb([24, 24, 28]);
-const WORDS: [f32; 3] = [225.0, 225.0, 225.0];
+const WORDS: [u8; 3] = [225; 3];
 const TRUTH: Rgb<u8> = Rgb([255, 220, 0]);
 const MASK: Rgb<u8> = Rgb([0, 255, 255]);
 const FOOT: &str = "Yellow: truth. Cyan: the network, thick at the probability 0.5, thin at 0.05 and 0.95.";
@@ -142,13 +142,8 @@ fn line(cell: &mut RgbImage, mask: &[bool], size: Size, colour: Rgb<u8>, thick: 
 }
 
 fn text(sheet: &mut RgbImage, line: &str, x: u32, y: u32) {
-    Lettering::plain(10.0).draw(line, x as f32, y as f32, |x, y, covered| {
-        if x < sheet.width() && y < sheet.height() {
-            let under = sheet.get_pixel(x, y).0.map(f32::from);
-            let mixed = [0, 1, 2].map(|i| (under[i] + (WORDS[i] - under[i]) * covered) as u8);
-            sheet.put_pixel(x, y, Rgb(mixed));
-        }
-    });
+    let width = sheet.width();
+    Lettering::plain(10.0).draw_rgb(line, (x, y), WORDS, sheet, width);
 }
 
 #[cfg(test)]
