@@ -18,49 +18,58 @@
 
 use crate::frame::{Colorimetry, Range};
 
-/// Luma's offset and the number of steps from black to white, and the chroma steps from end to end.
-fn steps(range: Range) -> (f32, f32, f32) {
-    match range {
-        Range::Full => (0.0, 255.0, 255.0),
-        Range::Limited => (16.0, 219.0, 224.0),
+/// The numbers of the formulas above, for one colorimetry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coefficients {
+    /// Luma's black, in samples.
+    pub offset: f32,
+    /// Luma steps from black to white.
+    pub luma_steps: f32,
+    /// Chroma steps from end to end.
+    pub chroma_steps: f32,
+    /// How strongly V moves red.
+    pub red_v: f32,
+    /// How strongly U moves green, downwards.
+    pub green_u: f32,
+    /// How strongly V moves green, downwards.
+    pub green_v: f32,
+    /// How strongly U moves blue.
+    pub blue_u: f32,
+}
+
+impl Coefficients {
+    /// Those of a colorimetry.
+    pub fn new(colorimetry: Colorimetry) -> Self {
+        let (offset, luma_steps, chroma_steps) = match colorimetry.range {
+            Range::Full => (0.0, 255.0, 255.0),
+            Range::Limited => (16.0, 219.0, 224.0),
+        };
+        let (kr, kb) = colorimetry.matrix.kr_kb();
+        let kg = 1.0 - kr - kb;
+        let (red_v, blue_u) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
+        let (green_u, green_v) = (blue_u * kb / kg, red_v * kr / kg);
+        Self { offset, luma_steps, chroma_steps, red_v, green_u, green_v, blue_u }
     }
-}
-
-/// How strongly chroma moves red (by V), green (by U and by V, both downwards) and blue (by U).
-struct Weights {
-    red_v: f32,
-    green_u: f32,
-    green_v: f32,
-    blue_u: f32,
-}
-
-fn weights(colorimetry: Colorimetry) -> Weights {
-    let (kr, kb) = colorimetry.matrix.kr_kb();
-    let kg = 1.0 - kr - kb;
-    let (red_v, blue_u) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
-    Weights { red_v, green_u: blue_u * kb / kg, green_v: red_v * kr / kg, blue_u }
 }
 
 /// Red, green and blue (0 to 255, not rounded and not clipped) of one luma and chroma sample (0 to 255).
 pub fn to_rgb_exact([luma, u, v]: [f32; 3], colorimetry: Colorimetry) -> [f32; 3] {
-    let (offset, luma_steps, chroma_steps) = steps(colorimetry.range);
-    let w = weights(colorimetry);
-    let y = (luma - offset) / luma_steps;
-    let (u, v) = ((u - 128.0) / chroma_steps, (v - 128.0) / chroma_steps);
+    let w = Coefficients::new(colorimetry);
+    let y = (luma - w.offset) / w.luma_steps;
+    let (u, v) = ((u - 128.0) / w.chroma_steps, (v - 128.0) / w.chroma_steps);
     [255.0 * (y + w.red_v * v), 255.0 * (y - w.green_u * u - w.green_v * v), 255.0 * (y + w.blue_u * u)]
 }
 
 /// Luma and chroma of one red, green and blue (0 to 255), rounded to the samples that a frame of that
 /// colorimetry holds.
 pub fn to_yuv(rgb: [u8; 3], colorimetry: Colorimetry) -> [u8; 3] {
-    let (offset, luma_steps, chroma_steps) = steps(colorimetry.range);
     let (kr, kb) = colorimetry.matrix.kr_kb();
-    let w = weights(colorimetry);
+    let w = Coefficients::new(colorimetry);
     let [r, g, b] = rgb.map(|sample| f32::from(sample) / 255.0);
     let y = kr * r + (1.0 - kr - kb) * g + kb * b;
     let (u, v) = ((b - y) / w.blue_u, (r - y) / w.red_v);
     // `as` clips to 0 and 255.
-    [y * luma_steps + offset, u * chroma_steps + 128.0, v * chroma_steps + 128.0]
+    [y * w.luma_steps + w.offset, u * w.chroma_steps + 128.0, v * w.chroma_steps + 128.0]
         .map(|sample| sample.round() as u8)
 }
 
@@ -86,18 +95,17 @@ const ROUNDING: i16 = (1 << (FRACTION_BITS - 1)) + 1;
 impl ToRgb {
     /// A converter for frames of that colorimetry.
     pub fn new(colorimetry: Colorimetry) -> Self {
-        let (offset, luma_steps, chroma_steps) = steps(colorimetry.range);
-        let w = weights(colorimetry);
+        let w = Coefficients::new(colorimetry);
         // The largest factor, 2 (1 - Kb) 255 / 224, is 2.15: it stays under 4 = 2^15 / 2^13.
         let factor =
             |f: f32, steps: f32| (f * 255.0 / steps * f32::from(1_u16 << FACTOR_BITS)).round() as i16;
         Self {
-            offset: offset as i16,
-            luma: factor(1.0, luma_steps),
-            red_v: factor(w.red_v, chroma_steps),
-            green_u: factor(w.green_u, chroma_steps),
-            green_v: factor(w.green_v, chroma_steps),
-            blue_u: factor(w.blue_u, chroma_steps),
+            offset: w.offset as i16,
+            luma: factor(1.0, w.luma_steps),
+            red_v: factor(w.red_v, w.chroma_steps),
+            green_u: factor(w.green_u, w.chroma_steps),
+            green_v: factor(w.green_v, w.chroma_steps),
+            blue_u: factor(w.blue_u, w.chroma_steps),
         }
     }
 

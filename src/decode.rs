@@ -62,7 +62,7 @@ impl Decoder {
         if !(temperature.is_finite() && temperature > 0.0) {
             return Err(DecodeError::Temperature { found: temperature });
         }
-        let steps: Vec<f32> = (1..=255_u8).map(|byte| first_logit(byte, temperature)).collect();
+        let steps = steps(temperature);
         let cells = (2.0 * REACH * CELLS_PER_UNIT) as usize;
         let table = (0..cells)
             .map(|cell| {
@@ -78,6 +78,12 @@ impl Decoder {
     /// The temperature, without unit.
     pub fn temperature(&self) -> f32 {
         self.temperature
+    }
+
+    /// The smallest logit of every byte from 1 to 255, rising: as many of them as a logit reaches is its probability as a
+    /// byte. For those who decode elsewhere; it is worked out anew at every call.
+    pub fn steps(&self) -> Vec<f32> {
+        steps(self.temperature)
     }
 
     /// The segmentation that `logits` (`side_px * side_px` of them, row by row) are, for the frame of
@@ -124,6 +130,10 @@ fn exact(logit: f32, temperature: f32) -> u8 {
     (p * 255.0).round() as u8
 }
 
+fn steps(temperature: f32) -> Vec<f32> {
+    (1..=255_u8).map(|byte| first_logit(byte, temperature)).collect()
+}
+
 /// The smallest logit that is `byte` (at least 1) or more, by bisection of [`exact`].
 fn first_logit(byte: u8, temperature: f32) -> f32 {
     let end = (8.0 * temperature).min(f32::MAX);
@@ -150,6 +160,11 @@ pub fn uncertainty(probability: u8) -> f32 {
     let p = f32::from(probability) / 255.0;
     let term = |q: f32| if q > 0.0 { -q * q.log2() } else { 0.0 };
     term(p) + term(1.0 - p)
+}
+
+/// [`uncertainty`] as a byte: 0 for certainty, 255 for one half.
+pub fn uncertainty_byte(probability: u8) -> u8 {
+    (255.0 * uncertainty(probability)).round() as u8
 }
 
 #[cfg(test)]

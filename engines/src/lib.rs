@@ -9,8 +9,9 @@
 //! 4. [`engine`]: what runs frames ([`engine::Engine`]) and the slice of what can ([`engine::BACKENDS`]).
 //! 5. [`mod@reference`], [`backend`]: the plain CPU interpreter that is the specification, and the libraries that
 //!    are fast. [`onnx`] writes the one file that they read.
-//! 6. [`worker`]: a thread that owns an engine, and waits that always end.
-//! 7. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
+//! 6. [`cuda`]: what a card does to a frame before and after the network.
+//! 7. [`worker`]: a thread that owns an engine, and waits that always end.
+//! 8. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
 //!
 //! [`deps`] knows where the libraries that are opened at run time lie. Every error is an
 //! [`error::EngineError`].
@@ -19,6 +20,7 @@
 
 pub mod backend;
 pub mod bench;
+pub mod cuda;
 pub mod deps;
 pub mod engine;
 pub mod error;

@@ -1,0 +1,9 @@
+//! What a card does besides the network: frames in, masks out.
+//!
+//! [`kernels`] is the source of all that runs on the card, with the words that a compiler needs before it;
+//! [`arguments`] are the kernels' arguments as the card sees them.
+//!
+//! Not here: running the network ([`crate::backend`]).
+
+pub mod arguments;
+pub mod kernels;

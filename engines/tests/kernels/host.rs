@@ -1,0 +1,145 @@
+//! The kernels as the C++ compiler of this machine makes them, called thread by thread.
+
+use std::path::Path;
+use std::process::Command;
+
+use libloading::Library;
+use polyp_engine::cuda::arguments::{Picture, Target};
+use polyp_engine::cuda::kernels::{HOST_OPTIONS, host_source};
+
+/// The kernels in a library.
+pub(crate) struct Host {
+    library: Library,
+}
+
+/// Number `x`, `y` of the grid's threads.
+type Thread = unsafe extern "C" fn(u32, u32);
+
+impl Host {
+    /// Compiles and opens them.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, library) = (folder.path().join("kernels.cpp"), folder.path().join("kernels.so"));
+        std::fs::write(&source, host_source()).unwrap();
+        compile(&source, &library);
+        // SAFETY: a library of functions without initialisers.
+        let library = unsafe { Library::new(&library) }.unwrap();
+        Self { library }
+    }
+
+    /// Calls `kernel` for every thread of a grid.
+    fn each<F>(&self, name: &str, (columns, rows): (u32, u32), mut call: impl FnMut(&F)) {
+        // SAFETY: the name is a kernel's, and each caller below gives the type that it has in `kernels.cu`.
+        let kernel = unsafe { self.library.get::<F>(name) }.unwrap();
+        // SAFETY: `host.h` declares it so.
+        let thread = unsafe { self.library.get::<Thread>("polyp_thread") }.unwrap();
+        for y in 0..rows {
+            for x in 0..columns {
+                // SAFETY: it only sets two numbers of this thread.
+                unsafe { thread(x, y) };
+                call(&kernel);
+            }
+        }
+    }
+
+    /// `polyp_shrink`: the small picture `[3, side, side]`, and the sums and sums of squares of its rows.
+    pub(crate) fn shrink(&self, picture: Picture, target: Target) -> (Vec<u8>, Vec<u32>, Vec<u32>) {
+        type Kernel = unsafe extern "C" fn(Picture, Target, *mut u8, *mut u32, *mut u32);
+        let side = target.side as usize;
+        let (mut rgb, mut sums, mut squares) =
+            (vec![7; 3 * side * side], vec![0; 3 * side], vec![0; 3 * side]);
+        // A thread too many on either side: the kernels' own bounds count.
+        self.each::<Kernel>("polyp_shrink", (target.side + 1, target.side + 1), |kernel| {
+            // SAFETY: the picture's planes were checked when it was made, and are the caller's; the rest is as
+            // long as the kernel's comment says.
+            unsafe { kernel(picture, target, rgb.as_mut_ptr(), sums.as_mut_ptr(), squares.as_mut_ptr()) };
+        });
+        (rgb, sums, squares)
+    }
+
+    /// `polyp_moments`: mean and scale of each channel.
+    pub(crate) fn moments(&self, target: Target, sums: &[u32], squares: &[u32]) -> Vec<f32> {
+        type Kernel = unsafe extern "C" fn(Target, *const u32, *const u32, *mut f32);
+        assert_eq!((sums.len(), squares.len()), (3 * target.side as usize, 3 * target.side as usize));
+        let mut moments = vec![0.0; 6];
+        self.each::<Kernel>("polyp_moments", (4, 1), |kernel| {
+            // SAFETY: lengths as asserted and as made.
+            unsafe { kernel(target, sums.as_ptr(), squares.as_ptr(), moments.as_mut_ptr()) };
+        });
+        moments
+    }
+
+    /// `polyp_normalise_f32`: the network's input.
+    pub(crate) fn normalise(&self, target: Target, outside: bool, rgb: &[u8], moments: &[f32]) -> Vec<f32> {
+        self.normalised("polyp_normalise_f32", target, outside, rgb, moments)
+    }
+
+    /// `polyp_normalise_f16`: the same as the bits of halves.
+    pub(crate) fn normalise_half(
+        &self,
+        target: Target,
+        outside: bool,
+        rgb: &[u8],
+        moments: &[f32],
+    ) -> Vec<u16> {
+        self.normalised("polyp_normalise_f16", target, outside, rgb, moments)
+    }
+
+    fn normalised<T: Copy + Default>(
+        &self,
+        name: &str,
+        target: Target,
+        outside: bool,
+        rgb: &[u8],
+        moments: &[f32],
+    ) -> Vec<T> {
+        type Kernel<T> = unsafe extern "C" fn(Target, u32, *const u8, *const f32, *mut T);
+        let count = 3 * target.side * target.side;
+        assert_eq!((rgb.len(), moments.len()), (count as usize, 6));
+        let mut image = vec![T::default(); count as usize];
+        self.each::<Kernel<T>>(name, (count + 1, 1), |kernel| {
+            // SAFETY: lengths as asserted and as made.
+            unsafe { kernel(target, outside.into(), rgb.as_ptr(), moments.as_ptr(), image.as_mut_ptr()) };
+        });
+        image
+    }
+
+    /// `polyp_decode_f32`: probabilities, doubts, and the first place that is not finite.
+    pub(crate) fn decode(&self, logits: &[f32], steps: &[f32], doubts: &[u8]) -> (Vec<u8>, Vec<u8>, u32) {
+        self.decoded("polyp_decode_f32", logits, steps, doubts)
+    }
+
+    /// `polyp_decode_f16`: the same of the bits of halves.
+    pub(crate) fn decode_half(
+        &self,
+        logits: &[u16],
+        steps: &[f32],
+        doubts: &[u8],
+    ) -> (Vec<u8>, Vec<u8>, u32) {
+        self.decoded("polyp_decode_f16", logits, steps, doubts)
+    }
+
+    fn decoded<T>(&self, name: &str, logits: &[T], steps: &[f32], doubts: &[u8]) -> (Vec<u8>, Vec<u8>, u32) {
+        type Kernel<T> =
+            unsafe extern "C" fn(u32, *const T, *const f32, *const u8, *mut u8, *mut u8, *mut u32);
+        assert_eq!((steps.len(), doubts.len()), (255, 256));
+        let count = logits.len() as u32;
+        let (mut probability, mut doubt, mut wrong) =
+            (vec![9; logits.len()], vec![9; logits.len()], u32::MAX);
+        self.each::<Kernel<T>>(name, (count + 1, 1), |kernel| {
+            let (logits, steps, doubts) = (logits.as_ptr(), steps.as_ptr(), doubts.as_ptr());
+            let (probability, doubt) = (probability.as_mut_ptr(), doubt.as_mut_ptr());
+            // SAFETY: lengths as asserted and as made.
+            unsafe { kernel(count, logits, steps, doubts, probability, doubt, &raw mut wrong) };
+        });
+        (probability, doubt, wrong)
+    }
+}
+
+/// `make setup` brings g++.
+fn compile(source: &Path, library: &Path) {
+    let mut command = Command::new("g++");
+    command.args(["-std=c++11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]).args(HOST_OPTIONS);
+    let output = command.arg("-o").arg(library).arg(source).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
