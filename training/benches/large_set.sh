@@ -43,7 +43,7 @@ measured import "$train" import folder "$folder/set" --validation-share 0.02 --o
 ls -l "$folder/set.h5" | awk '{ printf "set.h5: %d MiB\n", $5 / 1048576 }'
 # One thread: on small pictures several wait for each other more than they work.
 sed -e 's/^epochs = .*/epochs = 1/' -e 's/^side_px = .*/side_px = 64/' -e 's/^warmup_epochs = .*/warmup_epochs = 0.0/' \
-  -e 's/^precision = .*/precision = "f32"/' -e 's/^threads = .*/threads = 1/' configs/training/lite.toml > "$folder/fit.toml"
+  -e 's/^precision = .*/precision = "f32"/' -e 's/^threads = .*/threads = 1/' configs/training/lite0.toml > "$folder/fit.toml"
 rm -rf "$folder/run"
 measured fit "$train" fit --config "$folder/fit.toml" --data "$folder/set.h5" --out "$folder/run"
 exit $status

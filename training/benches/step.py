@@ -1,6 +1,6 @@
 """The same training step in eager PyTorch, beside `polyp-train bench-step`: pictures per second of forward, backward,
-AdamW and the weights' average, on random pictures. Nothing is learned, and nothing is checked but the speed: that the
-Rust network computes what it should is a matter of the parity tests.
+AdamW and the weights' average, on random pictures. Nothing is learned. That both have as many parameters is checked;
+that the Rust network computes what it should is a matter of the parity tests.
 
 Both sides run in turn, in this order, and each prints medians. Give the tool the very libtorch of PyTorch:
 
@@ -192,11 +192,16 @@ def seu(logits, truth):
     return dice + 0.3 * spectral - 0.1 * (p * (p + 1e-8).log()).mean()
 
 
-def eager(config, side, batch, steps):
+def eager(config, side, batch, steps, said):
     network = Network(config["model"]).train()
-    if config.get("frozen"):
-        for part in [network.encoder.stem, network.encoder.blocks[0], network.encoder.blocks[1]]:
-            part.requires_grad_(False)
+    parameters = sum(p.numel() for p in network.parameters())
+    if f", {parameters} parameters," not in said:
+        raise SystemExit(f"expected the same network on both sides, found {parameters} parameters here, there: {said}")
+    encoder = network.encoder
+    parts = {"encoder._conv_stem.": encoder.stem.conv, "encoder._bn0.": encoder.stem.norm}
+    parts |= {f"encoder._blocks.{index}.": block for index, block in enumerate(encoder.blocks)}
+    for start in config.get("frozen", []):
+        parts[start].requires_grad_(False)
     learns = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in learns if p.dim() > 1], "weight_decay": config["weight_decay"]},
@@ -250,7 +255,7 @@ def main():
         said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
         print(said, flush=True)
         ours.append(float(said.split(", ")[-1].split()[0]))
-        theirs.append(eager(config, side, batch, given.steps))
+        theirs.append(eager(config, side, batch, given.steps, said))
         print(f"eager: {config['model']['encoder']}, {side} px, batch {batch}, {threads} threads: "
               f"{theirs[-1]:.2f} pictures/s", flush=True)
     ratio = statistics.median(ours) / statistics.median(theirs)

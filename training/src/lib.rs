@@ -14,7 +14,8 @@
 //! 6. [`zoom`]: pictures with small lesions to score on, made of a data set's own.
 //! 7. [`export`]: the engine folder that carts load.
 //!
-//! Beside that way, [`ablate`] runs it again and again with one thing changed, and [`convert`] reads what PyTorch wrote.
+//! Beside that way, [`average`] makes one run of several, [`ablate`] runs all of it again and again with one thing
+//! changed, and [`convert`] reads what PyTorch wrote.
 //!
 //! The `polyp-train` tool is this library with a command line.
 //!
@@ -23,6 +24,7 @@
 
 pub mod ablate;
 pub mod augment;
+pub mod average;
 pub mod calibrate;
 pub mod contestant;
 pub mod convert;

@@ -74,7 +74,7 @@ fn write_manifest(manifest: &Manifest, out: &mut dyn Write) -> std::io::Result<(
     for metric in &manifest.metrics {
         writeln!(
             out,
-            "measured      {} per {} {:.4} on {} {} ({} pictures, {} resolution, prompt \"{}\")",
+            "measured      {} ({}) {:.4} on {} {} ({} pictures, {} resolution, prompt \"{}\")",
             metric.measure,
             metric.per,
             metric.value,

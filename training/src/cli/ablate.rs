@@ -25,6 +25,7 @@ pub(crate) struct Ablate {
 impl Ablate {
     #[expect(clippy::print_stdout, reason = "what the verb has to say")]
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        super::memory::keep_freed();
         let plan = Ablation::read(&self.config)?;
         let data = Arc::new(DataSet::open(&self.data)?);
         let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use polyp::model::{Network, Role};
 use polyp_training::data::{Batch, Random};
 use polyp_training::fit::{FitConfig, Trainer};
 
@@ -27,12 +28,16 @@ pub(crate) struct BenchStep {
 impl BenchStep {
     #[expect(clippy::print_stdout, reason = "what the verb has to say")]
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        super::memory::keep_freed();
         let mut config = FitConfig::read(&self.config)?;
         config.model.side_px = self.side.unwrap_or(config.model.side_px);
         config.batch = self.batch.unwrap_or(config.batch);
         config.check()?;
         anyhow::ensure!(self.steps > 0, "--steps: expected at least 1, found 0");
         tch::set_num_threads(i32::try_from(config.threads)?);
+        let network = Network::new(&config.model)?;
+        let learnt = network.params().into_iter().filter(|param| param.role == Role::Trainable);
+        let parameters: usize = learnt.map(|param| param.shape.iter().product::<usize>()).sum();
         let mut trainer = Trainer::new(&config, tch::Device::Cpu)?;
         let area = config.batch * config.model.side_px * config.model.side_px;
         let mut random = Random::new(&[config.seed]);
@@ -53,7 +58,7 @@ impl BenchStep {
         times.sort_by(f64::total_cmp);
         let median = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
         println!(
-            "polyp: {:?}, {} px, batch {}, {} threads: median {:.1} ms a step of {}, {:.2} pictures/s",
+            "polyp: {:?}, {parameters} parameters, {} px, batch {}, {} threads: median {:.1} ms a step of {}, {:.2} pictures/s",
             config.model.encoder,
             config.model.side_px,
             config.batch,

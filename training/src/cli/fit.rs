@@ -35,6 +35,7 @@ pub(crate) struct Fit {
 impl Fit {
     #[expect(clippy::print_stdout, reason = "what the verb has to say")]
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        super::memory::keep_freed();
         let mut config = FitConfig::read(&self.config)?;
         config.prompts.leaky_captions |= self.leaky_captions;
         let data = Arc::new(DataSet::open(&self.data)?);

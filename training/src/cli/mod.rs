@@ -1,12 +1,14 @@
 //! The command line: one file per verb.
 
 mod ablate;
+mod average;
 mod bench_step;
 mod calibrate;
 mod convert;
 mod export;
 mod fit;
 mod import;
+mod memory;
 mod plot;
 mod score;
 mod sheet;
@@ -31,6 +33,7 @@ enum Verb {
     Sheet(sheet::Sheet),
     Fit(fit::Fit),
     Plot(plot::Plot),
+    Average(average::Average),
     Calibrate(calibrate::Calibrate),
     Score(score::Score),
     Export(export::Export),
@@ -47,6 +50,7 @@ impl Cli {
             Verb::Sheet(verb) => verb.run(),
             Verb::Fit(verb) => verb.run(),
             Verb::Plot(verb) => verb.run(),
+            Verb::Average(verb) => verb.run(),
             Verb::Calibrate(verb) => verb.run(),
             Verb::Score(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),

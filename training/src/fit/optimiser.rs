@@ -24,6 +24,28 @@ struct Slot {
     rate: f64,
 }
 
+impl Slot {
+    /// Moves the parameter by its clipped `gradient`, whose memory is used up. `first` and `second` are what the moments are
+    /// short of yet: the share of the mean, and of the root of the squares.
+    fn update(
+        &mut self,
+        gradient: &Tensor,
+        rate: f64,
+        (first, second): (f64, f64),
+    ) -> Result<(), TrainingError> {
+        let rate = rate * self.rate;
+        let _mean = self.mean.f_lerp_(gradient, 1.0 - BETAS.0)?;
+        // mean / first / (sqrt(square) / second + epsilon), in one piece of memory.
+        let work = gradient.f_mul_out(gradient, gradient)?;
+        let _square = self.square.f_lerp_(&work, 1.0 - BETAS.1)?;
+        let work = self.square.f_sqrt_out(&work)?.f_add_scalar_(EPSILON * second)?;
+        let work = self.mean.f_div_out(&work, &work)?.f_mul_scalar_(rate * second / first)?;
+        let _kept = self.parameter.f_mul_scalar_(1.0 - rate * self.decay)?;
+        let _moved = self.parameter.f_sub_(&work)?;
+        Ok(())
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct AdamW {
@@ -50,39 +72,34 @@ impl AdamW {
         Self { slots, steps: 0, clip_norm: config.clip_norm }
     }
 
-    /// Clears the gradients, runs `backward`, and moves every parameter by one step of rate `rate`.
+    /// Runs `backward`, and moves every parameter by one step of rate `rate`.
     ///
     /// # Errors
     /// When libtorch refuses.
     pub fn step(&mut self, loss: &Tensor, rate: f64) -> Result<(), TrainingError> {
-        for slot in &mut self.slots {
-            slot.parameter.zero_grad();
-        }
-        loss.f_backward()?;
-        tch::no_grad(|| self.update(rate))
+        // Gradients of their own: those that libtorch keeps at the parameters would have to be cleared and added to.
+        let parameters: Vec<&Tensor> = self.slots.iter().map(|slot| &slot.parameter).collect();
+        let gradients = Tensor::f_run_backward(&[loss], &parameters, false, false)?;
+        tch::no_grad(|| self.update(&gradients, rate))
     }
 
-    fn update(&mut self, rate: f64) -> Result<(), TrainingError> {
+    fn update(&mut self, gradients: &[Tensor], rate: f64) -> Result<(), TrainingError> {
         self.steps += 1;
-        let gradients: Vec<Option<Tensor>> =
-            self.slots.iter().map(|slot| Some(slot.parameter.grad()).filter(Tensor::defined)).collect();
-        let mut total = 0.0;
-        for gradient in gradients.iter().flatten() {
-            total += gradient.f_norm()?.f_double_value(&[])?.powi(2);
+        // What the loss does not depend on has none.
+        let all = || gradients.iter().filter(|gradient| gradient.defined());
+        // One number is read back, not one for each parameter: on a GPU every reading waits for all that is under way.
+        let norms: Vec<Tensor> = all().map(Tensor::f_norm).collect::<Result<_, _>>()?;
+        if norms.is_empty() {
+            return Ok(());
         }
-        let shrink = (self.clip_norm / (total.sqrt() + 1e-6)).min(1.0);
+        let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])?;
+        let shrink = (self.clip_norm / (norm + 1e-6)).min(1.0);
         let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let (first, second) = (1.0 - BETAS.0.powi(power), 1.0 - BETAS.1.powi(power));
+        let (first, second) = (1.0 - BETAS.0.powi(power), (1.0 - BETAS.1.powi(power)).sqrt());
         for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
-            let Some(gradient) = gradient else { continue };
-            let gradient = gradient.f_mul_scalar(shrink)?;
-            let rate = rate * slot.rate;
-            let _mean = slot.mean.f_lerp_(&gradient, 1.0 - BETAS.0)?;
-            let _square = slot.square.f_lerp_(&gradient.f_square()?, 1.0 - BETAS.1)?;
-            let spread = slot.square.f_div_scalar(second)?.f_sqrt()?.f_add_scalar(EPSILON)?;
-            let change = slot.mean.f_div(&spread)?.f_mul_scalar(rate / first)?;
-            let _kept = slot.parameter.f_mul_scalar_(1.0 - rate * slot.decay)?;
-            let _moved = slot.parameter.f_sub_(&change)?;
+            if gradient.defined() {
+                slot.update(&gradient.f_mul_scalar(shrink)?, rate, (first, second))?;
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 )]
 
 mod ablate;
+mod average;
 mod command;
 mod convert;
 mod fit;
