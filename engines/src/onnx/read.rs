@@ -4,7 +4,7 @@ use std::path::Path;
 
 use prost::Message;
 
-use super::proto::{Model, Tensor, data_type};
+use super::proto::{Graph, Model, Tensor, data_type};
 use crate::error::EngineError;
 use crate::weights::float::{self, Float};
 use crate::weights::{Array, Weights};
@@ -19,14 +19,22 @@ pub fn read_weights(path: &Path) -> Result<Weights, EngineError> {
     from_bytes(path, &std::fs::read(path).map_err(EngineError::file("read", path))?)
 }
 
-fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Weights, EngineError> {
+/// The file, and its graph taken out of it.
+///
+/// # Errors
+/// [`EngineError::Format`] when it is cut or is no ONNX file.
+pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(Model, Graph), EngineError> {
     let expected = "a complete ONNX file";
-    let model =
+    let mut model =
         Model::decode(bytes).map_err(|error| EngineError::format(path, expected, error.to_string()))?;
-    let graph = match model.graph {
-        Some(graph) if model.ir_version.is_some() => graph,
-        _ => return Err(EngineError::format(path, expected, "no graph in it")),
-    };
+    match model.graph.take() {
+        Some(graph) if model.ir_version.is_some() => Ok((model, graph)),
+        _ => Err(EngineError::format(path, expected, "no graph in it")),
+    }
+}
+
+fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Weights, EngineError> {
+    let (_, graph) = decode(path, bytes)?;
     let mut weights = Weights::default();
     for tensor in graph.initializer {
         let name = tensor.name.clone().unwrap_or_default();
@@ -46,7 +54,7 @@ fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Weights, EngineError> {
 }
 
 /// The tensor's values, none when they are whole numbers; else what was expected and what was found.
-fn array(tensor: Tensor) -> Result<Option<Array>, (String, String)> {
+pub(super) fn array(tensor: Tensor) -> Result<Option<Array>, (String, String)> {
     if tensor.data_location.unwrap_or(0) != 0 {
         return Err(("values inside the file".to_owned(), "a reference to another file".to_owned()));
     }
@@ -81,11 +89,11 @@ fn array(tensor: Tensor) -> Result<Option<Array>, (String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::graph::Graph;
+    use super::super::graph;
     use super::*;
 
     fn file() -> Vec<u8> {
-        let mut graph = Graph::default();
+        let mut graph = graph::Graph::default();
         graph.input("x", &[1, 2], true);
         graph.initializer("a", &Array { shape: vec![2], values: vec![1.0, -2.0] });
         graph.initializer("b", &Array { shape: vec![], values: vec![0.5] });

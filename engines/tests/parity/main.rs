@@ -12,6 +12,7 @@
 )]
 #![cfg(all(feature = "openvino", feature = "ort"))]
 
+mod halved;
 mod runtimes;
 mod ssmix;
 
