@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # A folder with nothing but the plugin: GStreamer would take every other library beside it for a plugin too.
 plugin_release := target/gst/release
 
-.PHONY: help need-cargo setup setup-base setup-demo setup-trainer build trainer demo test lint bench check-format format doc clean-demo
+.PHONY: help need-cargo setup setup-base setup-demo setup-trainer setup-gpu build trainer demo test lint bench check-format format doc clean-demo
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ setup-demo:
 setup-trainer: ## fetch what `polyp-train` needs
 	@scripts/setup.sh base models trainer
 
+setup-gpu: ## fetch what making plans for NVIDIA cards needs, with NVIDIA's licence (240 MB)
+	@scripts/setup.sh gpu
+
 build: need-cargo setup-base ## build the plugin and the tools for a cart, optimised; the plugin alone lies in target/gst/release/
 	cargo build --release --package gst-plugin-polyp --package polyp --package polyp-engine
 	@install -D target/release/libgstpolyp.so $(plugin_release)/libgstpolyp.so
@@ -43,10 +46,10 @@ demo: setup-demo build ## play the demonstration: live segmentation without a ca
 	 GST_REGISTRY="$(CURDIR)/target/gst/registry-release.bin" \
 	 target/release/polyp demo $(ARGS)
 
-test: need-cargo setup ## format, lints, every test, documentation: what must pass before a change goes in
+test: need-cargo setup setup-gpu ## format, lints, every test, documentation: what must pass before a change goes in
 	@scripts/test.sh
 
-lint: need-cargo setup ## format and lints alone
+lint: need-cargo setup setup-gpu ## format and lints alone
 	@scripts/test.sh lint
 
 bench: need-cargo setup-demo ## measure: frame, overlay and network benchmarks

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Fetches what polyp needs and cargo does not: Debian packages, and the libraries and weights below .deps/.
 #
-#   scripts/setup.sh [base|models|trainer|all]...      (several parts may be named; without one: all)
+#   scripts/setup.sh [base|models|trainer|gpu|all]...      (several parts may be named; without one: all)
 #
 #   base      GStreamer (Debian), OpenVINO and ONNX Runtime: what a cart needs to play
 #   models    the weights that prompts and new networks begin from: MiniLM (text), EfficientNet-Lite0 (pictures)
 #   trainer   HDF5 (Debian), the CPU part of libtorch and EfficientNet-Lite2: what `polyp-train` needs, 520 MB
+#   gpu       TensorRT for RTX and libclang (Debian): what making plans for NVIDIA cards needs, 240 MB. Not in `all`: NVIDIA's
+#             licence comes with it (.deps/tensorrt-rtx/licences), which forbids medical use without an agreement
 #
 # Running it again costs nothing: each folder of .deps/ carries a stamp, and what is complete is left alone, without a
 # look at the network. Interrupting it is safe: a folder appears under its name only when it is complete.
@@ -26,16 +28,17 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # ---- what was asked for ----------------------------------------------------------------------------------------
 
-usage='expected one or more of: base, models, trainer, all'
+usage='expected one or more of: base, models, trainer, gpu, all'
 [ $# -gt 0 ] || set -- all
-want_base='' want_models='' want_trainer=''
+want_base='' want_models='' want_trainer='' want_gpu=''
 for part in "$@"; do
   case $part in
     base) want_base=1 ;;
     models) want_models=1 ;;
     trainer) want_trainer=1 ;;
+    gpu) want_gpu=1 ;;
     all) want_base=1 want_models=1 want_trainer=1 ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) die "there is no part '$part'; $usage." ;;
   esac
 done
@@ -52,6 +55,7 @@ debian_base=(
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
 )
 debian_trainer=(gcc g++ libc6-dev libhdf5-dev)
+debian_gpu=(gcc g++ libc6-dev libclang-14-dev)
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -237,6 +241,15 @@ libtorch() {
   place libtorch "${packages[@]}"
 }
 
+tensorrt_rtx() {
+  complete tensorrt-rtx libtensorrt_rtx.so.1 tensorrt-rtx-cu13-libs && return
+  fetch tensorrt-rtx-cu13-libs
+  unpack "$wheel" "$work/tensorrt-rtx" tensorrt_rtx_libs/libtensorrt_rtx.so.1=libtensorrt_rtx.so.1 \
+    tensorrt_rtx_libs/libtensorrt_onnxparser_rtx.so.1=libtensorrt_onnxparser_rtx.so.1 \
+    'tensorrt_rtx_cu13_libs-*.dist-info/licenses/=licences/'
+  place tensorrt-rtx tensorrt-rtx-cu13-libs
+}
+
 # ---- the work --------------------------------------------------------------------------------------------------
 
 mkdir -p "$deps"
@@ -253,6 +266,7 @@ trap 'rm -rf "$work"' EXIT
 packages=()
 [ -z "$want_base" ] || packages+=("${debian_base[@]}")
 [ -z "$want_trainer" ] || packages+=("${debian_trainer[@]}")
+[ -z "$want_gpu" ] || packages+=("${debian_gpu[@]}")
 [ ${#packages[@]} -eq 0 ] || debian_packages "${packages[@]}"
 if [ -n "$want_base" ]; then
   openvino
@@ -265,4 +279,7 @@ fi
 if [ -n "$want_trainer" ]; then
   efficientnet 2
   libtorch
+fi
+if [ -n "$want_gpu" ]; then
+  tensorrt_rtx
 fi

@@ -22,6 +22,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("gstreamer", &["polyp", "gst-plugin-polyp", "polyp-tests"]),
     ("openvino", &["polyp-engine"]),
     ("ort", &["polyp-engine"]),
+    ("trtx", &["polyp-engine"]),
     ("tch", &["polyp-training"]),
     ("torch-sys", &["polyp-training"]),
     ("hdf5", &["polyp-training"]),

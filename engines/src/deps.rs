@@ -19,6 +19,8 @@ pub enum Dependency {
     OpenVino,
     /// ONNX Runtime's library.
     OnnxRuntime,
+    /// TensorRT for RTX's library; its ONNX parser lies beside it.
+    TensorRtRtx,
     /// The folder of a text encoder: `config.json`, `model.safetensors`, a vocabulary.
     TextEncoder,
 }
@@ -29,6 +31,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "openvino",
             Self::OnnxRuntime => "onnxruntime",
+            Self::TensorRtRtx => "tensorrt-rtx",
             Self::TextEncoder => "text encoder",
         }
     }
@@ -38,6 +41,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "POLYP_OPENVINO_LIB",
             Self::OnnxRuntime => "POLYP_ONNXRUNTIME_LIB",
+            Self::TensorRtRtx => "POLYP_TENSORRT_RTX_LIB",
             Self::TextEncoder => "POLYP_TEXT_ENCODER",
         }
     }
@@ -47,6 +51,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "openvino/lib/libopenvino_c.so",
             Self::OnnxRuntime => "onnxruntime/libonnxruntime.so",
+            Self::TensorRtRtx => "tensorrt-rtx/libtensorrt_rtx.so.1",
             Self::TextEncoder => "minilm",
         }
     }

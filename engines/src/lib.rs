@@ -9,7 +9,8 @@
 //! 4. [`engine`]: what runs frames ([`engine::Engine`]) and the slice of what can ([`engine::BACKENDS`]).
 //! 5. [`mod@reference`], [`backend`]: the plain CPU interpreter that is the specification, and the libraries that
 //!    are fast. [`onnx`] writes the one file that they read.
-//! 6. [`cuda`]: what a card does to a frame before and after the network.
+//! 6. [`plan`]: what TensorRT makes of a folder ahead of time; [`cuda`]: what a card does to a frame before and after
+//!    the network.
 //! 7. [`worker`]: a thread that owns an engine, and waits that always end.
 //! 8. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
 //!
@@ -28,6 +29,7 @@ pub mod folder;
 pub mod manifest;
 pub mod memory;
 pub mod onnx;
+pub mod plan;
 pub mod prompt;
 pub mod reference;
 pub mod score;

@@ -4,6 +4,7 @@
 //! that a library's user could want.
 
 mod bench;
+mod build;
 mod inspect;
 mod new;
 mod options;
@@ -30,6 +31,7 @@ enum Verb {
     Prompt(prompt::Prompt),
     New(new::New),
     Bench(bench::Bench),
+    Build(build::Build),
     Score(score::Score),
 }
 
@@ -42,6 +44,7 @@ impl Cli {
             Verb::Prompt(verb) => verb.run(out),
             Verb::New(verb) => verb.run(out),
             Verb::Bench(verb) => verb.run(out),
+            Verb::Build(verb) => verb.run(out),
             Verb::Score(verb) => verb.run(out),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn refused(arguments: &[&str], folder: &Path) -> String {
 #[test]
 fn the_committed_configurations_are_some() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("configs/training");
-    for name in ["lite0", "lite", "lite-finish-2", "lite-finish-3", "small"] {
+    for name in ["base", "lite0", "lite", "lite-finish-2", "lite-finish-3", "small"] {
         FitConfig::read(&folder.join(name).with_extension("toml")).unwrap().check().unwrap();
     }
 }

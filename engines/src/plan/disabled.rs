@@ -1,0 +1,32 @@
+//! What stands in for TensorRT for RTX in a program that was built without it: a refusal.
+
+use std::path::Path;
+
+use super::{Plan, PlanOptions, Progress, TENSORRT_RTX};
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+
+fn refusal() -> EngineError {
+    EngineError::Feature { backend: TENSORRT_RTX, feature: TENSORRT_RTX }
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always [`EngineError::Feature`].
+pub fn available() -> Result<String, EngineError> {
+    Err(refusal())
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always [`EngineError::Feature`].
+pub fn build(
+    _folder: &EngineFolder,
+    _options: &PlanOptions,
+    _out: &Path,
+    _progress: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<Plan, EngineError> {
+    Err(refusal())
+}

@@ -1,0 +1,196 @@
+//! Plans: what TensorRT for RTX makes of an engine folder, ahead of time, for cards.
+//!
+//! A plan is of one library version, one precision and one range of batch sizes, and serves every card of the generations that
+//! the library covers (Ampere and later). It is made without a card: parsing, fusing and choosing kernels need none. Kernels are
+//! compiled on the card when a plan is first loaded there.
+//!
+//! Plans lie in a folder named by what they were made from, so that nothing stale is ever loaded: [`key`].
+//!
+//! Not here: running a plan, which needs a card.
+
+#[cfg_attr(feature = "tensorrt-rtx", path = "enabled.rs")]
+#[cfg_attr(not(feature = "tensorrt-rtx"), path = "disabled.rs")]
+mod imp;
+#[cfg(feature = "tensorrt-rtx")]
+mod library;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+use crate::manifest::MODEL_FILE;
+use crate::weights::file;
+
+pub use imp::{available, build};
+
+/// The flavour's name in options and reports.
+pub const TENSORRT_RTX: &str = "tensorrt-rtx";
+
+/// The numbers that a plan computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanPrecision {
+    /// 16-bit floating point; norms are folded before, and sums are made in 32 bits.
+    #[default]
+    F16,
+    /// 32-bit floating point.
+    F32,
+}
+
+impl PlanPrecision {
+    /// Every precision.
+    pub const ALL: [Self; 2] = [Self::F16, Self::F32];
+
+    /// Its name in options and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// What to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The numbers to compute in.
+    pub precision: PlanPrecision,
+    /// The most pictures that run at once, at least 1.
+    pub largest_batch: usize,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self { precision: PlanPrecision::F16, largest_batch: 1 }
+    }
+}
+
+/// What a plan is: the file beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanDescription {
+    /// The engine's name.
+    pub engine: String,
+    /// The sha256 of the network's file, in hexadecimal.
+    pub model_sha256: String,
+    /// The sha256 of the plan: the library itself does not notice a changed one.
+    pub plan_sha256: String,
+    /// The plan's length in bytes.
+    pub bytes: u64,
+    /// The library's version.
+    pub library: String,
+    /// The numbers that it computes in.
+    pub precision: PlanPrecision,
+    /// The most pictures that run at once.
+    pub largest_batch: usize,
+    /// Layers after fusing, as the library lists them in `layers.txt`.
+    pub layers: usize,
+    /// How long it took to make, in seconds.
+    pub seconds: f64,
+}
+
+/// A plan on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The folder: `model.plan`, `plan.json`, `layers.txt`.
+    pub folder: PathBuf,
+    /// What it is.
+    pub description: PlanDescription,
+    /// Whether it was there already.
+    pub found: bool,
+}
+
+/// How far the library is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is doing, in its words.
+    pub phase: String,
+    /// Steps done of it.
+    pub done: usize,
+    /// Steps there are.
+    pub steps: usize,
+}
+
+const PLAN_FILE: &str = "model.plan";
+const DESCRIPTION_FILE: &str = "plan.json";
+const LAYERS_FILE: &str = "layers.txt";
+
+/// The name of the folder of a plan: the sha256, in hexadecimal, of everything that it depends on.
+pub fn key(model_sha256: &str, library: &str, options: &PlanOptions) -> String {
+    let PlanOptions { precision, largest_batch } = options;
+    let all = format!("{TENSORRT_RTX} {library} {model_sha256} {} {largest_batch}", precision.name());
+    file::sha256_hex(all.as_bytes())
+}
+
+/// The plan in `folder`, if a whole one is there.
+///
+/// # Errors
+/// [`EngineError`] when a plan is there that was changed, cut or can not be read: it is not loaded, and not silently made anew.
+pub fn read(folder: &Path) -> Result<Option<Plan>, EngineError> {
+    let path = folder.join(DESCRIPTION_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path).map_err(EngineError::file("read", &path))?;
+    let description: PlanDescription = serde_json::from_str(&text)
+        .map_err(|error| EngineError::format(&path, "a plan's description", error.to_string()))?;
+    let plan = folder.join(PLAN_FILE);
+    let bytes = std::fs::read(&plan).map_err(EngineError::file("read", &plan))?;
+    let found = file::sha256_hex(&bytes);
+    if found != description.plan_sha256 {
+        return Err(EngineError::Hash { path: plan, expected: description.plan_sha256, found });
+    }
+    Ok(Some(Plan { folder: folder.to_owned(), description, found: true }))
+}
+
+/// The sha256 of a folder's network, as its manifest has it.
+fn model_sha256(folder: &EngineFolder) -> String {
+    folder.manifest().files.get(MODEL_FILE).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_changes_a_plan_changes_its_key() {
+        let options = PlanOptions::default();
+        let keys = [
+            key("a", "1.7.1", &options),
+            key("b", "1.7.1", &options),
+            key("a", "1.6.1", &options),
+            key("a", "1.7.1", &PlanOptions { precision: PlanPrecision::F32, ..options }),
+            key("a", "1.7.1", &PlanOptions { largest_batch: 2, ..options }),
+        ];
+        for (index, one) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(index + 1).all(|other| other != one), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_changed_plan_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(read(temp.path()).unwrap(), None);
+        let bytes = [7; 64];
+        let description = PlanDescription {
+            engine: "lite".to_owned(),
+            model_sha256: "00".to_owned(),
+            plan_sha256: file::sha256_hex(&bytes),
+            bytes: 64,
+            library: "TensorRT for RTX 1.7.1.116".to_owned(),
+            precision: PlanPrecision::F16,
+            largest_batch: 1,
+            layers: 3,
+            seconds: 0.5,
+        };
+        let write = |name: &str, bytes: &[u8]| std::fs::write(temp.path().join(name), bytes).unwrap();
+        write(DESCRIPTION_FILE, &serde_json::to_vec(&description).unwrap());
+        write(PLAN_FILE, &bytes);
+        assert_eq!(read(temp.path()).unwrap().unwrap().description, description);
+        write(PLAN_FILE, &[7; 63]);
+        let error = read(temp.path()).unwrap_err().to_string();
+        assert!(error.contains("model.plan") && error.contains("changed or cut"), "{error}");
+    }
+}
