@@ -11,8 +11,8 @@ use trtx::trtx_sys::Dims64;
 use trtx::{Builder, BuilderConfig, DataType, OnnxParser, OptProfileSelector, ProfilingVerbosity};
 
 use super::{
-    DESCRIPTION_FILE, LAYERS_FILE, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress,
-    TENSORRT_RTX, key, library, model_sha256, read,
+    DESCRIPTION_FILE, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress, TENSORRT_RTX,
+    key, library, read,
 };
 use crate::backend::ports::{IMAGE, Port, check_ports};
 use crate::error::EngineError;
@@ -20,6 +20,9 @@ use crate::folder::EngineFolder;
 use crate::manifest::MODEL_FILE;
 use crate::onnx::halve;
 use crate::weights::file;
+
+/// The library's list of what became of the layers, beside the plan.
+const LAYERS_FILE: &str = "layers.txt";
 
 /// The library's version, when it is there and can be called. A card is not asked for.
 ///
@@ -46,8 +49,8 @@ pub fn build(
         let (expected, found) = ("at least 1".to_owned(), "0".to_owned());
         return Err(EngineError::Refused { option: "batch", expected, found });
     }
-    let model_sha256 = model_sha256(folder);
-    let place = out.join(key(&model_sha256, &version, options));
+    let model_sha256 = folder.manifest().files.get(MODEL_FILE).cloned().unwrap_or_default();
+    let place = out.join(key(&&version, options));
     if let Some(plan) = read(&place)? {
         return Ok(plan);
     }

@@ -19,8 +19,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
-use crate::folder::EngineFolder;
-use crate::manifest::MODEL_FILE;
 use crate::weights::file;
 
 pub use imp::{available, build};
@@ -115,7 +113,6 @@ pub struct Progress {
 
 const PLAN_FILE: &str = "model.plan";
 const DESCRIPTION_FILE: &str = "plan.json";
-const LAYERS_FILE: &str = "layers.txt";
 
 /// The name of the folder of a plan: the sha256, in hexadecimal, of everything that it depends on.
 pub fn key(model_sha256: &str, library: &str, options: &PlanOptions) -> String {
@@ -143,11 +140,6 @@ pub fn read(folder: &Path) -> Result<Option<Plan>, EngineError> {
         return Err(EngineError::Hash { path: plan, expected: description.plan_sha256, found });
     }
     Ok(Some(Plan { folder: folder.to_owned(), description, found: true }))
-}
-
-/// The sha256 of a folder's network, as its manifest has it.
-fn model_sha256(folder: &EngineFolder) -> String {
-    folder.manifest().files.get(MODEL_FILE).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
