@@ -50,7 +50,7 @@ pub fn build(
         return Err(EngineError::Refused { option: "batch", expected, found });
     }
     let model_sha256 = folder.manifest().files.get(MODEL_FILE).cloned().unwrap_or_default();
-    let place = out.join(key(&&version, options));
+    let place = out.join(key(&model_sha256, &version, options));
     if let Some(plan) = read(&place)? {
         return Ok(plan);
     }
