@@ -36,6 +36,14 @@ impl Dependency {
         }
     }
 
+    /// The command that fetches it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::OpenVino | Self::OnnxRuntime | Self::TextEncoder => "make setup",
+            Self::TensorRtRtx => "make setup-gpu",
+        }
+    }
+
     /// The variable that names its place outright.
     pub fn variable(self) -> &'static str {
         match self {
@@ -107,6 +115,7 @@ fn first_of(dependency: Dependency, places: Vec<PathBuf>) -> Result<PathBuf, Eng
     let found = places.iter().find(|place| place.exists()).cloned();
     found.ok_or_else(|| EngineError::Missing {
         dependency: dependency.name(),
+        command: dependency.command(),
         variable: dependency.variable(),
         looked: places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
     })

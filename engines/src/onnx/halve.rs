@@ -16,14 +16,14 @@ use super::graph::int;
 use super::proto::{Attribute, Graph, Node, Tensor, ValueInfo, data_type};
 use super::read::{array, decode};
 use crate::error::EngineError;
-use crate::weights::{Array, file};
+use crate::weights::Array;
 
-/// Writes the half-precision twin of the ONNX file `from` to `to`.
+/// The bytes of the half-precision twin of the ONNX file `from`.
 ///
 /// # Errors
-/// [`EngineError::File`] when a file can not be read or written, [`EngineError::Format`] or [`EngineError::Field`] when `from` is
-/// not an ONNX file as [`super::export`] writes it, or a weight is too large for a half, naming it.
-pub fn halve(from: &Path, to: &Path) -> Result<(), EngineError> {
+/// [`EngineError::File`] when it can not be read, [`EngineError::Format`] or [`EngineError::Field`] when it is not an ONNX file
+/// as [`super::export`] writes it, or a weight is too large for a half, naming it.
+pub fn halve(from: &Path) -> Result<Vec<u8>, EngineError> {
     let bytes = std::fs::read(from).map_err(EngineError::file("read", from))?;
     let (mut model, graph) = decode(from, &bytes)?;
     let field = |(field, expected, found): Refusal| EngineError::Field {
@@ -33,7 +33,7 @@ pub fn halve(from: &Path, to: &Path) -> Result<(), EngineError> {
         found,
     };
     model.graph = Some(halved(graph).map_err(field)?);
-    file::replace(to, &model.encode_to_vec())
+    Ok(model.encode_to_vec())
 }
 
 /// What is wrong: the field, what was expected, what was found.

@@ -55,7 +55,7 @@ pub fn build(
         return Ok(plan);
     }
     let started = Instant::now();
-    let (bytes, layers) = compile(folder, options, &place, progress)?;
+    let (bytes, layers) = compile(folder, options, progress)?;
     let description = PlanDescription {
         engine: folder.manifest().name.clone(),
         model_sha256,
@@ -67,6 +67,7 @@ pub fn build(
         layers: layers.lines().filter(|line| line.starts_with("Name: ")).count(),
         seconds: started.elapsed().as_secs_f64(),
     };
+    std::fs::create_dir_all(&place).map_err(EngineError::file("create", &place))?;
     file::replace(&place.join(PLAN_FILE), &bytes)?;
     file::replace(&place.join(LAYERS_FILE), layers.as_bytes())?;
     let path = place.join(DESCRIPTION_FILE);
@@ -89,20 +90,12 @@ fn failed(step: &'static str) -> impl Fn(trtx::Error) -> EngineError {
 fn compile(
     folder: &EngineFolder,
     options: &PlanOptions,
-    place: &Path,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<(Vec<u8>, String), EngineError> {
-    std::fs::create_dir_all(place).map_err(EngineError::file("create", place))?;
     let path = folder.path().join(MODEL_FILE);
     let onnx = match options.precision {
         PlanPrecision::F32 => std::fs::read(&path).map_err(EngineError::file("read", &path))?,
-        PlanPrecision::F16 => {
-            let half = place.join("half.onnx");
-            halve(&path, &half)?;
-            let bytes = std::fs::read(&half).map_err(EngineError::file("read", &half))?;
-            std::fs::remove_file(&half).map_err(EngineError::file("remove", &half))?;
-            bytes
-        }
+        PlanPrecision::F16 => halve(&path)?,
     };
     let logger = library::logger()?;
     drop(library::take_said());
