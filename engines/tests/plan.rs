@@ -145,9 +145,9 @@ fn a_library_that_can_not_be_called_is_refused_before_it_is() {
         ["/lib/x86_64-linux-gnu/libm.so.6", "/usr/lib/x86_64-linux-gnu/libm.so.6", "/usr/lib64/libm.so.6"];
     let math = math.into_iter().find(|path| Path::new(path).exists()).unwrap();
     assert!(refused(math).contains("found another library"));
-    assert!(
-        refused("/nowhere/libtensorrt_rtx.so.1").contains("expected it at /nowhere/libtensorrt_rtx.so.1")
-    );
+    let nowhere = refused("/nowhere/libtensorrt_rtx.so.1");
+    assert!(nowhere.contains("expected it at /nowhere/libtensorrt_rtx.so.1"), "{nowhere}");
+    assert!(nowhere.contains("run `make setup-gpu`"), "{nowhere}");
     // An older one would be called with newer headers, which crashes: its version alone must be enough.
     let source = temp.path().join("old.c");
     std::fs::write(&source, "int getInferLibVersion(void) { return 10400; }\n").unwrap();
