@@ -250,6 +250,15 @@ tensorrt_rtx() {
   place tensorrt-rtx tensorrt-rtx-cu13-libs
 }
 
+nvrtc() {
+  complete nvrtc libnvrtc.so.12 nvidia-cuda-nvrtc-cu12 && return
+  fetch nvidia-cuda-nvrtc-cu12
+  unpack "$wheel" "$work/nvrtc" nvidia/cuda_nvrtc/lib/libnvrtc.so.12=libnvrtc.so.12 \
+    nvidia/cuda_nvrtc/lib/libnvrtc-builtins.so.12.4=libnvrtc-builtins.so.12.4 \
+    'nvidia_cuda_nvrtc_cu12-*.dist-info/License.txt=License.txt'
+  place nvrtc nvidia-cuda-nvrtc-cu12
+}
+
 # ---- the work --------------------------------------------------------------------------------------------------
 
 mkdir -p "$deps"
@@ -282,4 +291,5 @@ if [ -n "$want_trainer" ]; then
 fi
 if [ -n "$want_gpu" ]; then
   tensorrt_rtx
+  nvrtc
 fi

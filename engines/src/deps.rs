@@ -21,6 +21,8 @@ pub enum Dependency {
     OnnxRuntime,
     /// TensorRT for RTX's library; its ONNX parser lies beside it.
     TensorRtRtx,
+    /// NVRTC, NVIDIA's compiler for kernels; only tests and who changes a kernel need it.
+    Nvrtc,
     /// The folder of a text encoder: `config.json`, `model.safetensors`, a vocabulary.
     TextEncoder,
 }
@@ -32,6 +34,7 @@ impl Dependency {
             Self::OpenVino => "openvino",
             Self::OnnxRuntime => "onnxruntime",
             Self::TensorRtRtx => "tensorrt-rtx",
+            Self::Nvrtc => "nvrtc",
             Self::TextEncoder => "text encoder",
         }
     }
@@ -40,7 +43,7 @@ impl Dependency {
     pub fn command(self) -> &'static str {
         match self {
             Self::OpenVino | Self::OnnxRuntime | Self::TextEncoder => "make setup",
-            Self::TensorRtRtx => "make setup-gpu",
+            Self::TensorRtRtx | Self::Nvrtc => "make setup-gpu",
         }
     }
 
@@ -50,6 +53,7 @@ impl Dependency {
             Self::OpenVino => "POLYP_OPENVINO_LIB",
             Self::OnnxRuntime => "POLYP_ONNXRUNTIME_LIB",
             Self::TensorRtRtx => "POLYP_TENSORRT_RTX_LIB",
+            Self::Nvrtc => "POLYP_NVRTC_LIB",
             Self::TextEncoder => "POLYP_TEXT_ENCODER",
         }
     }
@@ -60,6 +64,7 @@ impl Dependency {
             Self::OpenVino => "openvino/lib/libopenvino_c.so",
             Self::OnnxRuntime => "onnxruntime/libonnxruntime.so",
             Self::TensorRtRtx => "tensorrt-rtx/libtensorrt_rtx.so.1",
+            Self::Nvrtc => "nvrtc/libnvrtc.so.12",
             Self::TextEncoder => "minilm",
         }
     }

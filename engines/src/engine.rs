@@ -2,9 +2,13 @@
 //!
 //! Not here: any implementation ([`crate::backend`]), and waiting for one ([`crate::worker`]).
 
+use std::sync::Arc;
+
+use polyp::input::Placement;
 use serde::Serialize;
 
 use crate::backend;
+use crate::cuda::frame::{CardFrame, FrameRing};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
 use crate::memory::PromptMemory;
@@ -12,7 +16,7 @@ use crate::memory::PromptMemory;
 /// A network on a device, ready for frames.
 ///
 /// One thread owns it at a time. Only what waits behind a queue calls it; see [`crate::worker::Worker`].
-pub trait Engine: Send {
+pub trait Engine {
     /// What it is, for people and reports.
     fn description(&self) -> &Description;
 
@@ -32,6 +36,76 @@ pub trait Engine: Send {
         memory: &PromptMemory,
         logits: &mut Vec<f32>,
     ) -> Result<(), EngineError>;
+
+    /// The engine as one that takes frames as they come, if it is one.
+    fn frames(&mut self) -> Option<&mut dyn FrameEngine> {
+        None
+    }
+}
+
+/// An engine that makes the network's input and the masks itself, on the device, a batch of frames at a time.
+pub trait FrameEngine {
+    /// The batch sizes that it was made ready for, rising; other numbers of frames run as the next larger one.
+    fn sizes(&self) -> &[usize];
+
+    /// How many batches may be begun before the oldest is finished.
+    fn lanes(&self) -> usize;
+
+    /// What gives memory for frames.
+    fn ring(&self) -> Arc<FrameRing>;
+
+    /// Whether from now on batches run step by step and not as one: slower, and [`Stages`] has every step. For measuring.
+    fn run_in_steps(&mut self, in_steps: bool);
+
+    /// Begins a batch against one prompt and returns at once.
+    ///
+    /// # Errors
+    /// [`EngineError`] when it is empty or too large, too many are begun, the memory does not fit, or the device fails.
+    fn submit(&mut self, frames: Vec<CardFrame>, memory: &PromptMemory) -> Result<(), EngineError>;
+
+    /// Waits for the oldest batch: a mask, or why there is none, for each of its frames, in their order. What is in `masks` is replaced and
+    /// its memory used again.
+    ///
+    /// # Errors
+    /// [`EngineError`] when none was begun or the device fails; no frame of that batch has a mask then.
+    fn finish(&mut self, masks: &mut Vec<Result<Mask, EngineError>>) -> Result<Stages, EngineError>;
+}
+
+/// What the network says of one frame, as bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mask {
+    /// Where it lies in the frame.
+    pub placement: Option<Placement>,
+    /// Calibrated probabilities, row by row: 255 is 1.
+    pub probability: Vec<u8>,
+    /// The doubt of each (binary entropy): 255 is 1 bit.
+    pub doubt: Vec<u8>,
+}
+
+impl Mask {
+    /// Replaces what it is; its memory is used again.
+    pub fn fill(&mut self, placement: Placement, probability: &[u8], doubt: &[u8]) {
+        self.placement = Some(placement);
+        for (to, from) in [(&mut self.probability, probability), (&mut self.doubt, doubt)] {
+            to.clear();
+            to.extend_from_slice(from);
+        }
+    }
+}
+
+/// Where a batch's time on the device went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stages {
+    /// Frames to the device.
+    pub upload: f32,
+    /// From there to finished masks, with the wait for the batch before.
+    pub compute: f32,
+    /// Masks back, with the wait for the batch before.
+    pub download: f32,
+    /// From first to last.
+    pub total: f32,
+    /// Of the computation: making the input, the network, making masks. Only of batches that run step by step.
+    pub steps: Option<[f32; 3]>,
 }
 
 /// What an open engine is.

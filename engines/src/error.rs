@@ -11,6 +11,8 @@ use std::time::Duration;
 use polyp::decode::DecodeError;
 use polyp::model::ModelError;
 
+use crate::cuda::driver::CardError;
+
 /// Why an engine can not be opened, run or scored.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -147,6 +149,14 @@ pub enum EngineError {
         step: &'static str,
         /// What the library says.
         message: String,
+    },
+    /// A card can not be used, or failed.
+    #[error("card, {step}: {cause}")]
+    Card {
+        /// What was being done.
+        step: &'static str,
+        /// Why it could not be, and what to do.
+        cause: CardError,
     },
     /// The network gave something that is not a number.
     #[error("backend {backend}, output {index}: expected a finite number, found {found}")]

@@ -6,6 +6,5 @@
 pub(crate) mod interface;
 pub mod openvino;
 pub mod ort;
-#[cfg(any(feature = "openvino", feature = "ort", feature = "tensorrt-rtx"))]
 pub(crate) mod ports;
 pub mod reference;

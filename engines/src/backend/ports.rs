@@ -16,12 +16,13 @@ pub(crate) const LOGITS: &str = "logits";
 
 /// An input or output of the network's file, as a library reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Port {
-    pub(crate) name: String,
+pub struct Port {
+    /// Its name.
+    pub name: String,
     /// Axes' lengths; `None` for one that may be any.
-    pub(crate) shape: Vec<Option<usize>>,
+    pub shape: Vec<Option<usize>>,
     /// Whether its elements are 32-bit floats.
-    pub(crate) is_f32: bool,
+    pub is_f32: bool,
 }
 
 impl fmt::Display for Port {

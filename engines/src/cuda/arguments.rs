@@ -82,6 +82,7 @@ pub struct Picture {
     format: u32,
     source: [u32; 4],
     coefficients: [f32; 7],
+    padding: u32,
 }
 
 impl Picture {
@@ -126,7 +127,24 @@ impl Picture {
             format: format.code(),
             source: [source.x, source.y, source.width, source.height],
             coefficients: [c.offset, c.luma_steps, c.chroma_steps, c.red_v, c.green_u, c.green_v, c.blue_u],
+            padding: 0,
         })
+    }
+}
+
+impl Picture {
+    /// Its bytes, as the card reads them.
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        // SAFETY: plain numbers, and `padding` is one of them: every byte is initialised.
+        unsafe { std::mem::transmute(*self) }
+    }
+}
+
+impl Target {
+    /// Its bytes, as the card reads them.
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        // SAFETY: five whole numbers of four bytes, without padding.
+        unsafe { std::mem::transmute(*self) }
     }
 }
 

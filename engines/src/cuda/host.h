@@ -8,7 +8,7 @@
 struct Place { unsigned int x, y, z; };
 static thread_local Place blockIdx, blockDim = {1, 1, 1}, threadIdx;
 
-extern "C" void polyp_thread(unsigned int x, unsigned int y) { blockIdx.x = x; blockIdx.y = y; }
+extern "C" void polyp_thread(unsigned int x, unsigned int y, unsigned int z) { blockIdx.x = x; blockIdx.y = y; blockIdx.z = z; }
 
 static inline unsigned int float_bits(float value) { unsigned int bits; memcpy(&bits, &value, 4); return bits; }
 static inline float bits_float(unsigned int bits) { float value; memcpy(&value, &bits, 4); return value; }

@@ -7,7 +7,10 @@
 // nothing is included, and every number is made by operations that IEEE 754 rounds correctly. Then the twins agree
 // to the last bit.
 //
-// Not here: launching them (`device.rs`), the twins (engines/tests/kernels/), painting (`paint.cu`).
+// A batch is the third axis of the grid: picture `blockIdx.z` of it has its own place in every array. What differs from
+// frame to frame (addresses, sizes, regions) lies in memory and not in the arguments, so that a captured graph stays true.
+//
+// Not here: launching them (`flow/`), the twins (engines/tests/kernels/), painting (`paint.cu`).
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -126,13 +129,18 @@ __device__ static inline u8 byte_of(float value) {
   return (u8)(clipped + 0.5f);
 }
 
-// The small picture in planes red, green, blue: `rgb` [3, side, side]. Of every row of the target, sum and sum of squares of
-// each channel are added to `sums` [3, side] and `squares` [3, side], which are 0 before: 32 bits hold those of 8192
-// samples, and whole numbers do not mind the order.
-extern "C" __global__ void polyp_shrink(Picture picture, Target target, u8 *rgb, u32 *sums, u32 *squares) {
+// The small pictures in planes red, green, blue: `rgb` [batch, 3, side, side]. Of every row of the target, sum and sum of
+// squares of each channel are added to `sums` and `squares` [batch, 3, side], which are 0 before: 32 bits hold those of
+// 8192 samples, and whole numbers do not mind the order.
+extern "C" __global__ void polyp_shrink(const Picture *pictures, const Target *targets, u8 *rgb, u32 *sums, u32 *squares) {
+  const Picture &picture = pictures[blockIdx.z];
+  Target target = targets[blockIdx.z];
   u32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
   if (x >= target.side || y >= target.side) return;
   u32 area = target.side * target.side, place = y * target.side + x;
+  rgb += blockIdx.z * 3 * area;
+  sums += blockIdx.z * 3 * target.side;
+  squares += blockIdx.z * 3 * target.side;
   u32 column = x - target.x, row = y - target.y; // beyond the width where it is left of it
   if (column >= target.width || row >= target.height) {
     for (u32 channel = 0; channel < 3; channel++) rgb[channel * area + place] = 0;
@@ -157,10 +165,14 @@ extern "C" __global__ void polyp_shrink(Picture picture, Target target, u8 *rgb,
   }
 }
 
-// Mean and 1 / deviation of each channel, `moments` [3, 2], from the rows' sums; a thread is a channel.
-extern "C" __global__ void polyp_moments(Target target, const u32 *sums, const u32 *squares, float *moments) {
+// Mean and 1 / deviation of each channel, `moments` [batch, 3, 2], from the rows' sums; a thread is a channel.
+extern "C" __global__ void polyp_moments(const Target *targets, const u32 *sums, const u32 *squares, float *moments) {
+  Target target = targets[blockIdx.z];
   u32 channel = blockIdx.x * blockDim.x + threadIdx.x;
   if (channel >= 3) return;
+  sums += blockIdx.z * 3 * target.side;
+  squares += blockIdx.z * 3 * target.side;
+  moments += blockIdx.z * 6;
   unsigned long long sum = 0, square = 0;
   for (u32 row = 0; row < target.side; row++) {
     sum += sums[channel * target.side + row];
@@ -210,26 +222,29 @@ __device__ static inline float normalised(Target target, u32 outside, const u8 *
   return ((float)rgb[index] - moments[2 * channel]) * moments[2 * channel + 1];
 }
 
-// The network's input, `image` [3, side, side] in float32.
-extern "C" __global__ void polyp_normalise_f32(Target target, u32 outside, const u8 *rgb, const float *moments, float *image) {
-  u32 index = blockIdx.x * blockDim.x + threadIdx.x;
-  if (index < 3 * target.side * target.side) image[index] = normalised(target, outside, rgb, moments, index);
+// The network's input, `image` [batch, 3, side, side] in float32.
+extern "C" __global__ void polyp_normalise_f32(const Target *targets, u32 outside, const u8 *rgb, const float *moments, float *image) {
+  Target target = targets[blockIdx.z];
+  u32 index = blockIdx.x * blockDim.x + threadIdx.x, count = 3 * target.side * target.side;
+  if (index < count) image[blockIdx.z * count + index] = normalised(target, outside, rgb + blockIdx.z * count, moments + blockIdx.z * 6, index);
 }
 
 // The same in float16.
-extern "C" __global__ void polyp_normalise_f16(Target target, u32 outside, const u8 *rgb, const float *moments, u16 *image) {
-  u32 index = blockIdx.x * blockDim.x + threadIdx.x;
-  if (index < 3 * target.side * target.side) image[index] = half_bits(normalised(target, outside, rgb, moments, index));
+extern "C" __global__ void polyp_normalise_f16(const Target *targets, u32 outside, const u8 *rgb, const float *moments, u16 *image) {
+  Target target = targets[blockIdx.z];
+  u32 index = blockIdx.x * blockDim.x + threadIdx.x, count = 3 * target.side * target.side;
+  if (index < count) image[blockIdx.z * count + index] = half_bits(normalised(target, outside, rgb + blockIdx.z * count, moments + blockIdx.z * 6, index));
 }
 
 // What a logit is: the number of `steps` [255] (rising; polyp::decode::Decoder::steps) that it reaches is its calibrated
-// probability as a byte, and `doubts` [256] has that byte's doubt. A logit that is not finite leaves its place in
-// `wrong`, the smallest of them, which is 0xffffffff before.
-__device__ static inline void decoded(float logit, u32 index, const float *steps, const u8 *doubts, u8 *probability, u8 *doubt, u32 *wrong) {
+// probability as a byte, and `doubts` [256] has that byte's doubt. A logit that is not finite leaves its place in its
+// picture in `wrong` [batch], the smallest of them, which is 0xffffffff before.
+__device__ static inline void decoded(float logit, u32 count, u32 place, const float *steps, const u8 *doubts, u8 *probability, u8 *doubt, u32 *wrong) {
   if ((float_bits(logit) & 0x7f800000) == 0x7f800000) {
-    atomicMin(wrong, index);
+    atomicMin(wrong + blockIdx.z, place);
     return;
   }
+  u32 index = blockIdx.z * count + place;
   u32 from = 0, to = 255;
   while (from < to) {
     u32 middle = (from + to) / 2;
@@ -239,12 +254,13 @@ __device__ static inline void decoded(float logit, u32 index, const float *steps
   doubt[index] = doubts[from];
 }
 
+// `count` logits a picture, [batch, 1, side, side].
 extern "C" __global__ void polyp_decode_f32(u32 count, const float *logits, const float *steps, const u8 *doubts, u8 *probability, u8 *doubt, u32 *wrong) {
   u32 index = blockIdx.x * blockDim.x + threadIdx.x;
-  if (index < count) decoded(logits[index], index, steps, doubts, probability, doubt, wrong);
+  if (index < count) decoded(logits[blockIdx.z * count + index], count, index, steps, doubts, probability, doubt, wrong);
 }
 
 extern "C" __global__ void polyp_decode_f16(u32 count, const u16 *logits, const float *steps, const u8 *doubts, u8 *probability, u8 *doubt, u32 *wrong) {
   u32 index = blockIdx.x * blockDim.x + threadIdx.x;
-  if (index < count) decoded(half_value(logits[index]), index, steps, doubts, probability, doubt, wrong);
+  if (index < count) decoded(half_value(logits[blockIdx.z * count + index]), count, index, steps, doubts, probability, doubt, wrong);
 }

@@ -10,7 +10,7 @@ pub fn card_source() -> String {
     format!("{}{KERNELS}", include_str!("card.h"))
 }
 
-/// The same functions for a C++ compiler (C++11 or newer). Compile it with [`HOST_OPTIONS`]; `polyp_thread(x, y)` chooses the
+/// The same functions for a C++ compiler (C++11 or newer). Compile it with [`HOST_OPTIONS`]; `polyp_thread(x, y, z)` chooses the
 /// thread that the next call is.
 pub fn host_source() -> String {
     format!("{}{KERNELS}", include_str!("host.h"))
@@ -20,6 +20,10 @@ pub fn host_source() -> String {
 pub const CARD_OPTIONS: [&str; 1] = ["--fmad=false"];
 /// The same for GCC and Clang.
 pub const HOST_OPTIONS: [&str; 1] = ["-ffp-contract=off"];
+
+/// The kernels as NVRTC 12.4 makes them of [`card_source`] for compute capability 7.5: what drivers for CUDA 12.4 and later compile
+/// for their card when it is loaded. `engines/tests/kernels` says whether it is of today's source, and makes it anew.
+pub const PTX: &str = include_str!("kernels.ptx");
 
 /// Every kernel's name.
 pub const NAMES: [&str; 6] = [

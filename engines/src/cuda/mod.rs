@@ -1,9 +1,16 @@
 //! What a card does besides the network: frames in, masks out.
 //!
 //! [`kernels`] is the source of all that runs on the card, with the words that a compiler needs before it;
-//! [`arguments`] are the kernels' arguments as the card sees them.
+//! [`arguments`] are the kernels' arguments as the card sees them. [`driver`] is the seam to the hardware (and `nvidia` what is behind it), [`frame`] a frame on its way to the card, and
+//! [`flow`] the way of a batch over it, and [`engine`] all of it as an engine.
 //!
-//! Not here: running the network ([`crate::backend`]).
+//! Not here: which library runs the network ([`crate::backend`]).
 
 pub mod arguments;
+pub mod driver;
+pub mod engine;
+pub mod flow;
+pub mod frame;
 pub mod kernels;
+#[cfg(feature = "cuda")]
+pub mod nvidia;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use libloading::Library;
 use polyp_engine::cuda::arguments::{Picture, Target};
+use polyp_engine::cuda::driver::Argument;
 use polyp_engine::cuda::kernels::{HOST_OPTIONS, host_source};
 
 /// The kernels in a library.
@@ -12,8 +13,8 @@ pub(crate) struct Host {
     library: Library,
 }
 
-/// Number `x`, `y` of the grid's threads.
-type Thread = unsafe extern "C" fn(u32, u32);
+/// Number `x`, `y`, `z` of the grid's threads.
+type Thread = unsafe extern "C" fn(u32, u32, u32);
 
 impl Host {
     /// Compiles and opens them.
@@ -28,44 +29,69 @@ impl Host {
     }
 
     /// Calls `kernel` for every thread of a grid.
-    fn each<F>(&self, name: &str, (columns, rows): (u32, u32), mut call: impl FnMut(&F)) {
+    fn each<F>(&self, name: &str, [columns, rows, pictures]: [u32; 3], mut call: impl FnMut(&F)) {
         // SAFETY: the name is a kernel's, and each caller below gives the type that it has in `kernels.cu`.
         let kernel = unsafe { self.library.get::<F>(name) }.unwrap();
         // SAFETY: `host.h` declares it so.
         let thread = unsafe { self.library.get::<Thread>("polyp_thread") }.unwrap();
-        for y in 0..rows {
-            for x in 0..columns {
-                // SAFETY: it only sets two numbers of this thread.
-                unsafe { thread(x, y) };
-                call(&kernel);
+        for z in 0..pictures {
+            for y in 0..rows {
+                for x in 0..columns {
+                    // SAFETY: it only sets three numbers of this thread.
+                    unsafe { thread(x, y, z) };
+                    call(&kernel);
+                }
             }
+        }
+    }
+
+    /// Runs a kernel on a grid of so many threads, as a driver would: addresses are this machine's.
+    ///
+    /// # Safety
+    /// The arguments are those that the kernel's source asks for.
+    pub(crate) unsafe fn launch(&self, name: &str, grid: [u32; 3], arguments: &[Argument]) {
+        use Argument::{Address as A, Number as N};
+        type Four = unsafe extern "C" fn(u64, u64, u64, u64);
+        type Five = unsafe extern "C" fn(u64, u64, u64, u64, u64);
+        type Normalise = unsafe extern "C" fn(u64, u32, u64, u64, u64);
+        type Decode = unsafe extern "C" fn(u32, u64, u64, u64, u64, u64, u64);
+        // SAFETY: addresses and pointers are passed in the same way, and the rest is the caller's promise.
+        match *arguments {
+            [A(a), A(b), A(c), A(d)] => self.each::<Four>(name, grid, |call| unsafe { call(a, b, c, d) }),
+            [A(a), A(b), A(c), A(d), A(e)] => {
+                self.each::<Five>(name, grid, |call| unsafe { call(a, b, c, d, e) })
+            }
+            [A(a), N(b), A(c), A(d), A(e)] => {
+                self.each::<Normalise>(name, grid, |call| unsafe { call(a, b, c, d, e) })
+            }
+            [N(a), A(b), A(c), A(d), A(e), A(f), A(g)] => {
+                self.each::<Decode>(name, grid, |call| unsafe { call(a, b, c, d, e, f, g) });
+            }
+            _ => panic!("{name}: no kernel takes {arguments:?}"),
         }
     }
 
     /// `polyp_shrink`: the small picture `[3, side, side]`, and the sums and sums of squares of its rows.
     pub(crate) fn shrink(&self, picture: Picture, target: Target) -> (Vec<u8>, Vec<u32>, Vec<u32>) {
-        type Kernel = unsafe extern "C" fn(Picture, Target, *mut u8, *mut u32, *mut u32);
         let side = target.side as usize;
         let (mut rgb, mut sums, mut squares) =
             (vec![7; 3 * side * side], vec![0; 3 * side], vec![0; 3 * side]);
+        let arguments =
+            [read(&picture), read(&target), write(&mut rgb), write(&mut sums), write(&mut squares)];
         // A thread too many on either side: the kernels' own bounds count.
-        self.each::<Kernel>("polyp_shrink", (target.side + 1, target.side + 1), |kernel| {
-            // SAFETY: the picture's planes were checked when it was made, and are the caller's; the rest is as
-            // long as the kernel's comment says.
-            unsafe { kernel(picture, target, rgb.as_mut_ptr(), sums.as_mut_ptr(), squares.as_mut_ptr()) };
-        });
+        // SAFETY: the picture's planes were checked when it was made, and are the caller's; the rest is as long as the
+        // kernel's comment says.
+        unsafe { self.launch("polyp_shrink", [target.side + 1, target.side + 1, 1], &arguments) };
         (rgb, sums, squares)
     }
 
     /// `polyp_moments`: mean and scale of each channel.
     pub(crate) fn moments(&self, target: Target, sums: &[u32], squares: &[u32]) -> Vec<f32> {
-        type Kernel = unsafe extern "C" fn(Target, *const u32, *const u32, *mut f32);
         assert_eq!((sums.len(), squares.len()), (3 * target.side as usize, 3 * target.side as usize));
         let mut moments = vec![0.0; 6];
-        self.each::<Kernel>("polyp_moments", (4, 1), |kernel| {
-            // SAFETY: lengths as asserted and as made.
-            unsafe { kernel(target, sums.as_ptr(), squares.as_ptr(), moments.as_mut_ptr()) };
-        });
+        let arguments = [read(&target), read(sums), read(squares), write(&mut moments)];
+        // SAFETY: lengths as asserted and as made.
+        unsafe { self.launch("polyp_moments", [4, 1, 1], &arguments) };
         moments
     }
 
@@ -93,14 +119,13 @@ impl Host {
         rgb: &[u8],
         moments: &[f32],
     ) -> Vec<T> {
-        type Kernel<T> = unsafe extern "C" fn(Target, u32, *const u8, *const f32, *mut T);
         let count = 3 * target.side * target.side;
         assert_eq!((rgb.len(), moments.len()), (count as usize, 6));
         let mut image = vec![T::default(); count as usize];
-        self.each::<Kernel<T>>(name, (count + 1, 1), |kernel| {
-            // SAFETY: lengths as asserted and as made.
-            unsafe { kernel(target, outside.into(), rgb.as_ptr(), moments.as_ptr(), image.as_mut_ptr()) };
-        });
+        let outside = Argument::Number(outside.into());
+        let arguments = [read(&target), outside, read(rgb), read(moments), write(&mut image)];
+        // SAFETY: lengths as asserted and as made.
+        unsafe { self.launch(name, [count + 1, 1, 1], &arguments) };
         image
     }
 
@@ -120,20 +145,27 @@ impl Host {
     }
 
     fn decoded<T>(&self, name: &str, logits: &[T], steps: &[f32], doubts: &[u8]) -> (Vec<u8>, Vec<u8>, u32) {
-        type Kernel<T> =
-            unsafe extern "C" fn(u32, *const T, *const f32, *const u8, *mut u8, *mut u8, *mut u32);
         assert_eq!((steps.len(), doubts.len()), (255, 256));
         let count = logits.len() as u32;
         let (mut probability, mut doubt, mut wrong) =
-            (vec![9; logits.len()], vec![9; logits.len()], u32::MAX);
-        self.each::<Kernel<T>>(name, (count + 1, 1), |kernel| {
-            let (logits, steps, doubts) = (logits.as_ptr(), steps.as_ptr(), doubts.as_ptr());
-            let (probability, doubt) = (probability.as_mut_ptr(), doubt.as_mut_ptr());
-            // SAFETY: lengths as asserted and as made.
-            unsafe { kernel(count, logits, steps, doubts, probability, doubt, &raw mut wrong) };
-        });
-        (probability, doubt, wrong)
+            (vec![9; logits.len()], vec![9; logits.len()], [u32::MAX]);
+        let tables = [read(logits), read(steps), read(doubts)];
+        let results = [write(&mut probability), write(&mut doubt), write(&mut wrong)];
+        let arguments = [&[Argument::Number(count)], &tables[..], &results[..]].concat();
+        // SAFETY: lengths as asserted and as made.
+        unsafe { self.launch(name, [count + 1, 1, 1], &arguments) };
+        (probability, doubt, wrong[0])
     }
+}
+
+/// Something that a kernel reads.
+fn read<T: ?Sized>(from: &T) -> Argument {
+    Argument::Address(std::ptr::from_ref(from).cast::<u8>() as u64)
+}
+
+/// Something that a kernel writes.
+fn write<T>(to: &mut [T]) -> Argument {
+    Argument::Address(to.as_mut_ptr() as u64)
 }
 
 /// `make setup` brings g++.

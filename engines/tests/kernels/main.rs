@@ -9,6 +9,8 @@
 )]
 
 mod host;
+#[cfg(feature = "cuda")]
+mod nvrtc;
 mod twin;
 
 use std::time::Duration;
