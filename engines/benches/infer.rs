@@ -21,7 +21,8 @@ fn infer(c: &mut Criterion) {
         [("openvino", Precision::Auto), ("openvino", Precision::F32), ("ort", Precision::F32)]
     {
         let mut engine =
-            (Backend::named(backend).unwrap().open)(&folder, &Options { precision, threads: 0 }).unwrap();
+            (Backend::named(backend).unwrap().open)(&folder, &Options { precision, ..Options::default() })
+                .unwrap();
         let name = format!("{backend} {}", engine.description().precision.name());
         let mut logits = Vec::new();
         group.bench_function(name, |b| {

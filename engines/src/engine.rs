@@ -129,24 +129,27 @@ pub struct Description {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// The fastest that the machine has and the backend can use: bf16 where the CPU multiplies it, else f32.
+    /// The fastest that the machine has and the backend can use: f16 on cards, bf16 where the CPU multiplies it, else f32.
     #[default]
     Auto,
     /// 32-bit floating point.
     F32,
+    /// 16-bit floating point, sums in 32 bits. Cards alone.
+    F16,
     /// Products in bfloat16, sums in 32 bits. Refused on a CPU that would only emulate it.
     Bf16,
 }
 
 impl Precision {
     /// Every precision, in the order in which tools list them.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::Bf16];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::F16, Self::Bf16];
 
     /// Its name in options, manifests and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
+            Self::F16 => "f16",
             Self::Bf16 => "bf16",
         }
     }
@@ -157,6 +160,17 @@ impl Precision {
     }
 }
 
+/// How far something long is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in the library's words.
+    pub phase: String,
+    /// Steps done of it.
+    pub done: usize,
+    /// Steps there are.
+    pub steps: usize,
+}
+
 /// How to run an engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -164,6 +178,8 @@ pub struct Options {
     pub precision: Precision,
     /// Threads that work on a frame; 0 for as many as the machine has cores.
     pub threads: usize,
+    /// The most pictures that a card runs at once; 0 for 8. CPUs run any number.
+    pub largest_batch: usize,
 }
 
 /// Opens an engine folder on a backend.
@@ -175,6 +191,8 @@ pub struct Backend {
     pub name: &'static str,
     /// What it is, in one sentence.
     pub help: &'static str,
+    /// The numbers that it can compute in, where the machine can.
+    pub precisions: &'static [Precision],
     /// Whether this program and this machine have what it needs.
     pub available: fn() -> Result<(), EngineError>,
     /// Opens a folder. Refuses a network file that is not the manifest's, and options that it can not follow.
@@ -189,18 +207,28 @@ pub const BACKENDS: &[Backend] = &[
     Backend {
         name: "openvino",
         help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
+        precisions: &[Precision::F32, Precision::Bf16],
         available: backend::openvino::available,
         open: backend::openvino::open,
     },
     Backend {
         name: "ort",
         help: "ONNX Runtime on the CPU: f32",
+        precisions: &[Precision::F32],
         available: backend::ort::available,
         open: backend::ort::open,
     },
     Backend {
+        name: "tensorrt-rtx",
+        help: "TensorRT for RTX 1.5 to 1.7 on an NVIDIA card: f16 or f32",
+        precisions: &[Precision::F16, Precision::F32],
+        available: backend::tensorrt_rtx::available,
+        open: backend::tensorrt_rtx::open,
+    },
+    Backend {
         name: "reference",
         help: "the plain interpreter that the others are checked against: f32, seconds per frame",
+        precisions: &[Precision::F32],
         available: backend::reference::available,
         open: backend::reference::open,
     },
@@ -226,8 +254,8 @@ mod tests {
 
     #[test]
     fn an_unknown_backend_is_refused_with_the_known_ones() {
-        let error = Backend::named("tensorrt").err().unwrap().to_string();
-        assert_eq!(error, "backend: expected openvino or ort or reference, found tensorrt");
+        let error = Backend::named("cuda9").err().unwrap().to_string();
+        assert_eq!(error, "backend: expected openvino or ort or tensorrt-rtx or reference, found cuda9");
     }
 
     #[test]
@@ -235,6 +263,6 @@ mod tests {
         for precision in Precision::ALL {
             assert_eq!(Precision::from_name(precision.name()), Some(precision));
         }
-        assert_eq!(Precision::from_name("f16"), None);
+        assert_eq!(Precision::from_name("f8"), None);
     }
 }

@@ -115,6 +115,14 @@ pub enum EngineError {
         /// What the file has.
         found: String,
     },
+    /// A plan can not be loaded here.
+    #[error("{}: {message}; if it is of another card or version, remove its folder and it is made anew", path.display())]
+    Plan {
+        /// The plan.
+        path: PathBuf,
+        /// What the library says.
+        message: String,
+    },
     /// The network's description refuses.
     #[error(transparent)]
     Model(#[from] ModelError),

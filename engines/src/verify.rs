@@ -17,6 +17,9 @@ pub const F32_TOLERANCE: f32 = 1e-4;
 /// picture is in doubt, are the worst case.
 pub const BF16_AGREEMENT: f32 = 0.98;
 
+/// The same for float16, with eleven bits.
+pub const F16_AGREEMENT: f32 = 0.995;
+
 /// How two engines' logits differ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
@@ -40,9 +43,10 @@ impl Difference {
         }
     }
 
-    /// Whether it is within what `precision` may differ by: [`F32_TOLERANCE`] or [`BF16_AGREEMENT`].
+    /// Whether it is within what `precision` may differ by: [`F32_TOLERANCE`], [`F16_AGREEMENT`] or [`BF16_AGREEMENT`].
     pub fn is_within(&self, precision: Precision) -> bool {
         match precision {
+            Precision::F16 => self.agreement >= F16_AGREEMENT,
             Precision::Bf16 => self.agreement >= BF16_AGREEMENT,
             Precision::F32 | Precision::Auto => self.furthest <= F32_TOLERANCE * self.largest.max(1.0),
         }

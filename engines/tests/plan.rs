@@ -10,12 +10,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use polyp::model::ModelSpec;
+use polyp_engine::cuda::driver::Card;
+use polyp_engine::cuda::nvidia;
 use polyp_engine::folder::{EngineFolder, write_random};
 use polyp_engine::manifest::MODEL_FILE;
-use polyp_engine::plan::{PlanOptions, PlanPrecision, build};
+use polyp_engine::plan::{Plan, PlanOptions, PlanPrecision, Progress, RtxNetwork, build};
 use sha2::{Digest as _, Sha256};
 
 fn committed() -> PathBuf {
@@ -28,13 +30,10 @@ fn the_committed_engine_becomes_a_plan_and_is_found_again() {
     let folder = EngineFolder::open(&committed()).unwrap();
     let mut lengths = Vec::new();
     for precision in PlanPrecision::ALL {
-        let options = PlanOptions { precision, largest_batch: 4 };
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let listener = Arc::clone(&heard);
-        let made = build(&folder, &options, temp.path(), move |progress| {
-            listener.lock().unwrap().push(progress.phase);
-        });
-        let made = made.unwrap();
+        let options = PlanOptions { precision, largest_batch: 4, capability: None };
+        let heard = Mutex::new(Vec::new());
+        let hear = |progress: Progress| heard.lock().unwrap().push(progress.phase);
+        let made = build(&folder, &options, temp.path(), &hear).unwrap();
         println!("{:?}", made.description);
         assert!(!made.found && heard.lock().unwrap().iter().any(|phase| phase == "Building engine"));
         assert_eq!((made.description.precision, made.description.largest_batch), (precision, 4));
@@ -54,7 +53,7 @@ fn the_committed_engine_becomes_a_plan_and_is_found_again() {
         assert_eq!(kept.len(), 3, "{kept:?}");
         lengths.push(made.description.bytes);
 
-        let again = build(&folder, &options, temp.path(), |_| panic!("there is nothing to do")).unwrap();
+        let again = build(&folder, &options, temp.path(), &|_| panic!("there is nothing to do")).unwrap();
         assert!(again.found);
         assert_eq!(again.description, made.description);
         let plan = made.folder.join("model.plan");
@@ -62,7 +61,7 @@ fn the_committed_engine_becomes_a_plan_and_is_found_again() {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(&plan, bytes).unwrap();
-        let error = build(&folder, &options, temp.path(), |_| ()).unwrap_err().to_string();
+        let error = build(&folder, &options, temp.path(), &|_| ()).unwrap_err().to_string();
         assert!(error.contains("model.plan: expected sha256"), "{error}");
     }
     let [half, whole] = lengths[..] else { panic!("{lengths:?}") };
@@ -70,10 +69,59 @@ fn the_committed_engine_becomes_a_plan_and_is_found_again() {
 }
 
 #[test]
+fn a_plan_for_one_generation_of_cards_is_another_plan() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = EngineFolder::open(&committed()).unwrap();
+    let for_all = PlanOptions::default();
+    let turing = PlanOptions { capability: Some((7, 5)), ..for_all };
+    let [all, one] = [for_all, turing].map(|options| build(&folder, &options, temp.path(), &|_| ()).unwrap());
+    assert_ne!(all.folder, one.folder);
+    assert_eq!((all.description.capability, one.description.capability), (None, Some((7, 5))));
+    let hopper = PlanOptions { capability: Some((9, 0)), ..for_all };
+    let error = build(&folder, &hopper, temp.path(), &|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "capability: expected 7.5 or 8.0 or 8.6 or 8.9 or 12.0 or 12.1, found 9.0");
+    // What has to be shown panics: the plan is made all the same.
+    let temp = tempfile::tempdir().unwrap();
+    assert!(build(&folder, &for_all, temp.path(), &|_| panic!("the terminal is gone")).is_ok());
+}
+
+/// Whoever gets past the question for a card all the same gets the library's own words, and no crash.
+#[test]
+fn loading_without_a_driver_is_a_sentence() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = EngineFolder::open(&committed()).unwrap();
+    let plan = build(&folder, &PlanOptions::default(), temp.path(), &|_| ()).unwrap();
+    let card = Card { name: "none".to_owned(), capability: (8, 9), driver: (13, 0), memory: 8 << 30 };
+    let load = |plan: &Plan, card: &Card| RtxNetwork::load(plan, card).err().map(|error| error.to_string());
+    if nvidia::available(0).is_ok() {
+        println!("skipped: loading a plan without a driver, because this machine has a card");
+    } else {
+        let error = load(&plan, &card).unwrap();
+        assert!(
+            error.contains("model.plan: Runtime error: Failed to deserialize engine") && error.contains("CUDA driver"),
+            "{error}"
+        );
+    }
+    let old = Card { driver: (12, 8), ..card.clone() };
+    assert_eq!(
+        load(&plan, &old).unwrap(),
+        "card, loading the plan: expected a driver for CUDA 13.0 or later, found one for 12.8; install a newer driver"
+    );
+    let bytes = std::fs::read(plan.folder.join("model.plan")).unwrap();
+    for (cut, words) in
+        [(bytes.len() / 2, "plan.header.size"), (3, "minBufferSize"), (0, "empty memory buffer")]
+    {
+        std::fs::write(plan.folder.join("model.plan"), &bytes[..cut]).unwrap();
+        let error = load(&plan, &card).unwrap();
+        assert!(error.contains(words) && error.contains("remove its folder"), "{cut}: {error}");
+    }
+}
+
+#[test]
 fn the_large_network_becomes_a_plan() {
     let temp = tempfile::tempdir().unwrap();
     let folder = write_random(&temp.path().join("base"), ModelSpec::base(), 1).unwrap();
-    let made = build(&folder, &PlanOptions::default(), temp.path(), |_| ()).unwrap();
+    let made = build(&folder, &PlanOptions::default(), temp.path(), &|_| ()).unwrap();
     println!("{:?}", made.description);
     assert!(made.description.bytes > 60_000_000 && made.description.layers > 50, "{:?}", made.description);
 }
@@ -109,13 +157,13 @@ fn files_that_are_no_network_are_refused_with_a_sentence() {
     ] {
         let temp = tempfile::tempdir().unwrap();
         let folder = with_network(temp.path(), &bytes);
-        let options = PlanOptions { precision, largest_batch: 1 };
-        let error = build(&folder, &options, &temp.path().join("plans"), |_| ()).unwrap_err().to_string();
+        let options = PlanOptions { precision, largest_batch: 1, capability: None };
+        let error = build(&folder, &options, &temp.path().join("plans"), &|_| ()).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
     let folder = EngineFolder::open(&committed()).unwrap();
     let options = PlanOptions { largest_batch: 0, ..PlanOptions::default() };
-    let error = build(&folder, &options, Path::new("nowhere"), |_| ()).unwrap_err().to_string();
+    let error = build(&folder, &options, Path::new("nowhere"), &|_| ()).unwrap_err().to_string();
     assert_eq!(error, "batch: expected at least 1, found 0");
 }
 

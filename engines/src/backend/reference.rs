@@ -30,7 +30,7 @@ pub fn available() -> Result<(), EngineError> {
 /// # Errors
 /// [`EngineError`] when a weight is missing or of another shape, or a precision other than f32 is asked for.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    if options.precision == Precision::Bf16 {
+    if !matches!(options.precision, Precision::Auto | Precision::F32) {
         return Err(EngineError::Refused {
             option: "precision",
             expected: "f32 or auto with backend reference".to_owned(),

@@ -3,11 +3,10 @@
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use polyp_engine::folder::EngineFolder;
-use polyp_engine::plan::{PlanOptions, PlanPrecision, Progress, TENSORRT_RTX, build};
+use polyp_engine::plan::{PlanOptions, PlanPrecision, Progress, TENSORRT_RTX, build, cache};
 
 use super::options::shown;
 
@@ -26,6 +25,9 @@ pub(super) struct Build {
     /// The most pictures that will run at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch: usize,
+    /// The compute capability of the only cards that it is for, as 7.5 for Turing [default: all from 8.0 on]
+    #[arg(long, value_name = "X.Y", value_parser = capability)]
+    capability: Option<(i32, i32)>,
     /// Where plans are kept [default: polyp/plans below $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -36,23 +38,20 @@ fn precision_names() -> impl clap::builder::TypedValueParser<Value = PlanPrecisi
     names.map(|name| if name == PlanPrecision::F32.name() { PlanPrecision::F32 } else { PlanPrecision::F16 })
 }
 
-/// Where plans are kept unless somebody says otherwise.
-fn cache() -> anyhow::Result<PathBuf> {
-    let named = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = named
-        .or_else(home)
-        .context("--out: expected a folder, since neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(base.join("polyp/plans"))
+/// Which there are is the library's knowledge.
+fn capability(text: &str) -> Result<(i32, i32), String> {
+    let parsed = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parsed.ok_or_else(|| "expected a compute capability, as 8.9".to_owned())
 }
 
 impl Build {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let folder = EngineFolder::open(&self.engine)?;
-        let options = PlanOptions { precision: self.precision, largest_batch: self.batch };
+        let options =
+            PlanOptions { precision: self.precision, largest_batch: self.batch, capability: self.capability };
         let place = self.out.clone().map_or_else(cache, Ok)?;
         let terminal = std::io::stderr().is_terminal();
-        let plan = build(&folder, &options, &place, move |progress| tell(terminal, &progress))?;
+        let plan = build(&folder, &options, &place, &move |progress| tell(terminal, &progress))?;
         if terminal {
             // The line that progress was told on.
             write!(std::io::stderr(), "\r\x1b[K")?;

@@ -23,12 +23,16 @@ pub(super) struct Run {
     /// Threads that work on a frame; 0 for as many as the machine has cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+    /// The most pictures that a card runs at once; 0 for 8
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    batch: usize,
 }
 
 impl Run {
     /// Opens `folder` as asked.
     pub(super) fn open(&self, folder: &EngineFolder) -> Result<Box<dyn Engine>, EngineError> {
-        let options = Options { precision: self.precision, threads: self.threads };
+        let options =
+            Options { precision: self.precision, threads: self.threads, largest_batch: self.batch };
         (Backend::named(&self.backend)?.open)(folder, &options)
     }
 }

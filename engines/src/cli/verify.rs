@@ -9,7 +9,7 @@ use polyp_engine::engine::{BACKENDS, Backend, Engine, Options, Precision};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::memory::PromptMemory;
-use polyp_engine::verify::{BF16_AGREEMENT, Difference, F32_TOLERANCE, compare};
+use polyp_engine::verify::{BF16_AGREEMENT, Difference, F16_AGREEMENT, F32_TOLERANCE, compare};
 
 /// Verify a folder's files and prompt memory, and run every backend there is against the reference
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ impl Verify {
                 writeln!(out, "--    {}: not compared: {error}", backend.name)?;
                 continue;
             }
-            for precision in [Precision::F32, Precision::Bf16] {
+            for &precision in backend.precisions {
                 let name = format!("{} in {}", backend.name, precision.name());
                 match against(reference.as_mut(), &folder, &memory, backend, precision) {
                     Ok(found) if found.is_within(precision) => {
@@ -72,7 +72,7 @@ fn against(
     backend: &Backend,
     precision: Precision,
 ) -> Result<Difference, EngineError> {
-    let mut engine = (backend.open)(folder, &Options { precision, threads: 0 })?;
+    let mut engine = (backend.open)(folder, &Options { precision, ..Options::default() })?;
     compare(reference, engine.as_mut(), memory, 1)
 }
 
@@ -87,6 +87,7 @@ fn words(found: &Difference) -> String {
 
 fn limits(precision: Precision) -> String {
     match precision {
+        Precision::F16 => format!("expected agreement on {} %", 100.0 * F16_AGREEMENT),
         Precision::Bf16 => format!("expected agreement on {} %", 100.0 * BF16_AGREEMENT),
         _ => format!("expected at most {F32_TOLERANCE:.0e} of the largest (at least 1)"),
     }

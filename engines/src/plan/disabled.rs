@@ -26,7 +26,7 @@ pub fn build(
     _folder: &EngineFolder,
     _options: &PlanOptions,
     _out: &Path,
-    _progress: impl Fn(Progress) + Send + Sync + 'static,
+    _progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Plan, EngineError> {
     Err(refusal())
 }

@@ -1,18 +1,22 @@
 //! Making a plan with the library.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crossbeam_channel::Sender;
 use polyp::model::Network;
 use trtx::interfaces::MonitorProgress;
 use trtx::trtx_sys::Dims64;
-use trtx::{Builder, BuilderConfig, DataType, OnnxParser, OptProfileSelector, ProfilingVerbosity};
+use trtx::{
+    Builder, BuilderConfig, ComputeCapability, DataType, OnnxParser, OptProfileSelector, ProfilingVerbosity,
+};
 
 use super::{
-    DESCRIPTION_FILE, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress, TENSORRT_RTX,
-    key, library, read,
+    CAPABILITIES, DESCRIPTION_FILE, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress,
+    TENSORRT_RTX, key, library, read,
 };
 use crate::backend::ports::{IMAGE, Port, check_ports};
 use crate::error::EngineError;
@@ -42,7 +46,7 @@ pub fn build(
     folder: &EngineFolder,
     options: &PlanOptions,
     out: &Path,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
+    progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Plan, EngineError> {
     let version = library::load()?;
     if options.largest_batch == 0 {
@@ -55,7 +59,12 @@ pub fn build(
         return Ok(plan);
     }
     let started = Instant::now();
-    let (bytes, layers) = compile(folder, options, progress)?;
+    let (bytes, layers) = std::thread::scope(|scope| {
+        // The library may keep what it calls for ever; this only borrows what is told.
+        let (told, heard) = crossbeam_channel::unbounded();
+        scope.spawn(move || heard.into_iter().for_each(|step| tell(progress, step)));
+        compile(folder, options, Monitor { steps: Mutex::new(Vec::new()), told })
+    })?;
     let description = PlanDescription {
         engine: folder.manifest().name.clone(),
         model_sha256,
@@ -64,8 +73,9 @@ pub fn build(
         library: version,
         precision: options.precision,
         largest_batch: options.largest_batch,
+        capability: options.capability,
         layers: layers.lines().filter(|line| line.starts_with("Name: ")).count(),
-        seconds: started.elapsed().as_secs_f64(),
+        seconds: started.elapsed().as_millis() as f64 / 1e3,
     };
     std::fs::create_dir_all(&place).map_err(EngineError::file("create", &place))?;
     file::replace(&place.join(PLAN_FILE), &bytes)?;
@@ -90,7 +100,7 @@ fn failed(step: &'static str) -> impl Fn(trtx::Error) -> EngineError {
 fn compile(
     folder: &EngineFolder,
     options: &PlanOptions,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
+    monitor: Monitor,
 ) -> Result<(Vec<u8>, String), EngineError> {
     let path = folder.path().join(MODEL_FILE);
     let onnx = match options.precision {
@@ -109,11 +119,32 @@ fn compile(
     let mut config = builder.create_config().map_err(failed("setting up"))?;
     // Without it, the library does not say what became of the layers.
     config.set_profiling_verbosity(ProfilingVerbosity::kDETAILED);
-    config.set_progress_monitor(Box::new(Monitor::new(progress))).map_err(failed("setting up"))?;
+    if let Some(capability) = options.capability {
+        config.set_nb_compute_capabilities(1).map_err(failed("setting up"))?;
+        config.set_compute_capability(named(capability)?, 0).map_err(failed("setting up"))?;
+    }
+    config.set_progress_monitor(Box::new(monitor)).map_err(failed("setting up"))?;
     add_profile(&mut builder, &mut config, folder.network(), options.largest_batch)?;
     let plan =
         builder.build_serialized_network(parser.network_mut(), &mut config).map_err(failed("building"))?;
     Ok((plan.to_vec(), library::take_said().layers))
+}
+
+/// The library's name for a compute capability.
+fn named(capability: (i32, i32)) -> Result<ComputeCapability, EngineError> {
+    Ok(match capability {
+        (7, 5) => ComputeCapability::kSM75,
+        (8, 0) => ComputeCapability::kSM80,
+        (8, 6) => ComputeCapability::kSM86,
+        (8, 9) => ComputeCapability::kSM89,
+        (12, 0) => ComputeCapability::kSM120,
+        (12, 1) => ComputeCapability::kSM121,
+        (major, minor) => {
+            let names = CAPABILITIES.map(|(major, minor)| format!("{major}.{minor}")).join(" or ");
+            let found = format!("{major}.{minor}");
+            return Err(EngineError::Refused { option: "capability", expected: names, found });
+        }
+    })
 }
 
 /// What the library takes the network's inputs and outputs to be.
@@ -153,28 +184,27 @@ fn add_profile(
     added.map(drop).map_err(failed("setting up"))
 }
 
-/// Tells how far the library is. The phases nest; each is told by itself.
-struct Monitor<F> {
+/// Tells how far the library is. What hears it must not end the work by panicking.
+fn tell(progress: &(dyn Fn(Progress) + Send + Sync), step: Progress) {
+    if catch_unwind(AssertUnwindSafe(|| progress(step))).is_err() {
+        tracing::warn!("what was to show the progress panicked; the plan goes on");
+    }
+}
+
+/// Hears how far the library is. The phases nest; each is told by itself.
+struct Monitor {
     steps: Mutex<Vec<(String, usize)>>,
-    tell: F,
+    told: Sender<Progress>,
 }
 
-impl<F: Fn(Progress) + Send + Sync> Monitor<F> {
-    fn new(tell: F) -> Self {
-        Self { steps: Mutex::new(Vec::new()), tell }
-    }
-
-    /// A panic must not reach the C++ that calls.
+impl Monitor {
+    /// It must not panic: it is called from C++.
     fn tell(&self, phase: &str, done: usize, steps: usize) {
-        let progress = Progress { phase: phase.to_owned(), done, steps };
-        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.tell)(progress)));
-        if told.is_err() {
-            tracing::warn!("what was to show the progress panicked; the plan goes on");
-        }
+        drop(self.told.send(Progress { phase: phase.to_owned(), done, steps }));
     }
 }
 
-impl<F: Fn(Progress) + Send + Sync> MonitorProgress for Monitor<F> {
+impl MonitorProgress for Monitor {
     fn phase_start(&self, phase: &str, _parent: Option<&str>, steps: i32) {
         let steps = usize::try_from(steps).unwrap_or(0);
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).push((phase.to_owned(), steps));

@@ -86,8 +86,8 @@ pub(super) fn take_said() -> Said {
 impl Said {
     /// `message` with the library's own words, if it had any.
     pub(super) fn explain(&self, message: &str) -> String {
-        // These come with every build, and mean nothing.
-        let noise = ["Thread context has not been set", "getHardwareCompatibilityLevel"];
+        // These come with every build and mean nothing, or say a second time what went wrong.
+        let noise = ["Thread context has not been set", "getHardwareCompatibilityLevel", "catchCudaError"];
         let told = self.lines.iter().filter(|line| !noise.iter().any(|noise| line.contains(noise)));
         let told: Vec<&str> = told.map(String::as_str).collect();
         if told.is_empty() { message.to_owned() } else { format!("{message}: {}", told.join("; ")) }

@@ -6,13 +6,15 @@
 //!
 //! Plans lie in a folder named by what they were made from, so that nothing stale is ever loaded: [`key`].
 //!
-//! Not here: running a plan, which needs a card.
+//! Not here: the way of a frame over the card ([`crate::cuda`]).
 
 #[cfg_attr(feature = "tensorrt-rtx", path = "enabled.rs")]
 #[cfg_attr(not(feature = "tensorrt-rtx"), path = "disabled.rs")]
 mod imp;
 #[cfg(feature = "tensorrt-rtx")]
 mod library;
+#[cfg(feature = "tensorrt-rtx")]
+mod network;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,10 @@ use crate::error::EngineError;
 use crate::weights::file;
 
 pub use imp::{available, build};
+#[cfg(feature = "tensorrt-rtx")]
+pub use network::{KernelCache, RtxNetwork};
+
+pub use crate::engine::Progress;
 
 /// The flavour's name in options and reports.
 pub const TENSORRT_RTX: &str = "tensorrt-rtx";
@@ -57,11 +63,21 @@ pub struct PlanOptions {
     pub precision: PlanPrecision,
     /// The most pictures that run at once, at least 1.
     pub largest_batch: usize,
+    /// The compute capability (major, minor) of the only cards that it is for; `None` for all that the library covers from Ampere (8.0) on.
+    pub capability: Option<(i32, i32)>,
+}
+
+/// Compute capabilities that a plan can be made for alone.
+pub const CAPABILITIES: [(i32, i32); 6] = [(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)];
+
+/// Whether cards of that compute capability are left out of a plan that is for all.
+pub fn needs_own_plan(capability: (i32, i32)) -> bool {
+    capability < (8, 0)
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { precision: PlanPrecision::F16, largest_batch: 1 }
+        Self { precision: PlanPrecision::F16, largest_batch: 1, capability: None }
     }
 }
 
@@ -83,6 +99,9 @@ pub struct PlanDescription {
     pub precision: PlanPrecision,
     /// The most pictures that run at once.
     pub largest_batch: usize,
+    /// The compute capability that it is for alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<(i32, i32)>,
     /// Layers after fusing, as the library lists them in `layers.txt`.
     pub layers: usize,
     /// How long it took to make, in seconds.
@@ -100,25 +119,30 @@ pub struct Plan {
     pub found: bool,
 }
 
-/// How far the library is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What it is doing, in its words.
-    pub phase: String,
-    /// Steps done of it.
-    pub done: usize,
-    /// Steps there are.
-    pub steps: usize,
-}
-
 const PLAN_FILE: &str = "model.plan";
 const DESCRIPTION_FILE: &str = "plan.json";
 
 /// The name of the folder of a plan: the sha256, in hexadecimal, of everything that it depends on.
 pub fn key(model_sha256: &str, library: &str, options: &PlanOptions) -> String {
-    let PlanOptions { precision, largest_batch } = options;
-    let all = format!("{TENSORRT_RTX} {library} {model_sha256} {} {largest_batch}", precision.name());
+    let PlanOptions { precision, largest_batch, capability } = options;
+    let cards = capability.map_or_else(|| "8.0 on".to_owned(), |(major, minor)| format!("{major}.{minor}"));
+    let all = format!("{TENSORRT_RTX} {library} {model_sha256} {} {largest_batch} {cards}", precision.name());
     file::sha256_hex(all.as_bytes())
+}
+
+/// Where plans are kept unless somebody says otherwise: `polyp/plans` below `$XDG_CACHE_HOME` or `~/.cache`.
+///
+/// # Errors
+/// [`EngineError::Refused`] when neither that variable nor `HOME` is set.
+pub fn cache() -> Result<PathBuf, EngineError> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
+    let base = base.ok_or_else(|| EngineError::Refused {
+        option: "plan cache",
+        expected: "a home folder".to_owned(),
+        found: "neither XDG_CACHE_HOME nor HOME in the environment".to_owned(),
+    })?;
+    Ok(base.join("polyp/plans"))
 }
 
 /// The plan in `folder`, if a whole one is there.
@@ -155,6 +179,7 @@ mod tests {
             key("a", "1.6.1", &options),
             key("a", "1.7.1", &PlanOptions { precision: PlanPrecision::F32, ..options }),
             key("a", "1.7.1", &PlanOptions { largest_batch: 2, ..options }),
+            key("a", "1.7.1", &PlanOptions { capability: Some((7, 5)), ..options }),
         ];
         for (index, one) in keys.iter().enumerate() {
             assert!(keys.iter().skip(index + 1).all(|other| other != one), "{keys:?}");
@@ -174,6 +199,7 @@ mod tests {
             library: "TensorRT for RTX 1.7.1.116".to_owned(),
             precision: PlanPrecision::F16,
             largest_batch: 1,
+            capability: None,
             layers: 3,
             seconds: 0.5,
         };

@@ -8,11 +8,14 @@
     reason = "a test's way to fail"
 )]
 
+#[cfg(feature = "cuda")]
+mod driver;
 #[path = "../kernels/host.rs"]
 #[allow(dead_code, reason = "the kernels' own tests use the rest")]
 mod host;
 mod masks;
 mod mock;
+mod network;
 mod refusals;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +42,7 @@ fn folder() -> EngineFolder {
 
 /// The committed engine on a CPU.
 fn on_cpu(folder: &EngineFolder) -> Box<dyn Engine> {
-    let options = Options { precision: Precision::F32, threads: 1 };
+    let options = Options { precision: Precision::F32, threads: 1, ..Options::default() };
     (Backend::named("openvino").unwrap().open)(folder, &options).unwrap()
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use polyp::decode::{Decoder, uncertainty_byte};
 use polyp::frame::{Colorimetry, PixelFormat};
 use polyp::input::Normalisation;
+use polyp::model::ModelSpec;
 use polyp::preprocess::Preprocessor;
 use polyp_engine::cuda::arguments::{DevicePlane, Picture, SourceFormat, Target};
 use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::engine::{Engine, Mask, Stages};
 use polyp_engine::error::EngineError;
-use polyp_engine::folder::EngineFolder;
+use polyp_engine::folder::{EngineFolder, write_random};
 use polyp_engine::memory::PromptMemory;
 
 use crate::host::Host;
@@ -93,6 +94,23 @@ fn a_frame_alone_has_the_cpus_mask_to_the_last_bit() {
     let (masks, stages) = run(&mut engine, &folder, &[&still]);
     assert!(masks == [plain.mask(&folder, &still, &memory)]);
     assert!(stages.steps.is_some());
+}
+
+#[test]
+fn pictures_are_normalised_by_their_own_statistics_where_the_engine_wants_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let spec = ModelSpec { name: "small".to_owned(), side_px: 64, ..ModelSpec::lite() };
+    let folder = write_random(&temp.path().join("small"), spec, 3).unwrap();
+    assert_eq!(folder.manifest().input.normalisation, Normalisation::ZScorePerImage);
+    let (memory, mut plain) = (folder.memory().unwrap(), Plain::new(&folder));
+    let (_mock, engine) = card(&folder, 2);
+    let mut engine = engine.unwrap();
+    let stills = [Still::fixture(0), Still::fixture(1).padded()];
+    let (masks, _) = run(&mut engine, &folder, &[&stills[0], &stills[1]]);
+    for (mask, still) in masks.iter().zip(&stills) {
+        assert!(far(mask, &plain.mask(&folder, still, &memory)) <= 1);
+    }
+    assert!(masks[0] != masks[1]);
 }
 
 /// The CPU shrinks in two passes that round: its masks differ, and by how little is said.
@@ -259,7 +277,7 @@ fn what_is_not_finite_is_one_pictures_fault() {
     let (mock, engine) = card(&folder, 2);
     let mut engine = engine.unwrap();
     let stills = [Still::fixture(0), Still::fixture(1)];
-    mock.state.borrow_mut().spoil = f32::NAN;
+    mock.state.borrow_mut().network.spoil = f32::NAN;
     let frames = engine.frames().unwrap();
     let ring = frames.ring();
     frames.submit(stills.iter().map(|still| still.copied(&ring, spec)).collect(), &memory).unwrap();
@@ -269,6 +287,6 @@ fn what_is_not_finite_is_one_pictures_fault() {
     let wrong = matches!(masks[1], Err(EngineError::NotFinite { backend: "mock", index: 0, .. }));
     assert!(wrong, "{:?}", masks[1]);
     // The next batch is well again.
-    mock.state.borrow_mut().spoil = 0.0;
+    mock.state.borrow_mut().network.spoil = 0.0;
     assert_eq!(run(&mut engine, &folder, &[&stills[0], &stills[1]]).0.len(), 2);
 }

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polyp_engine::cuda::driver::{
-    Address, Argument, Card, CardError, Driver, Event, Graph, Network, Pinned, PinnedSource, Port, Ports,
-    Priority, Stream,
+    Address, Argument, Card, CardError, Driver, Event, Graph, Network, Pinned, PinnedSource, Ports, Priority,
+    Stream,
 };
 use polyp_engine::engine::Engine;
 use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
-use polyp_engine::weights::Array;
 
 use crate::host::Host;
+use crate::network::CpuNetwork;
 
 /// Something in a stream.
 #[derive(Clone, Debug)]
@@ -51,10 +51,7 @@ enum Work {
 /// What the driver and the network have in common.
 pub(crate) struct State {
     host: Host,
-    engine: Box<dyn Engine>,
-    prompt: PromptMemory,
-    /// Where the network's tensors lie.
-    bound: Vec<(String, Address)>,
+    pub(crate) network: CpuNetwork,
     batch: usize,
     memory: Vec<Vec<u8>>,
     streams: Vec<VecDeque<Work>>,
@@ -65,8 +62,6 @@ pub(crate) struct State {
     /// The call that fails next, after so many that do not.
     fails: Option<(&'static str, usize, CardError)>,
     pub(crate) counts: Vec<(&'static str, usize)>,
-    /// Added to the first logit of picture 1 of every batch.
-    pub(crate) spoil: f32,
 }
 
 /// The state, and the pinned memory that was ever had.
@@ -83,9 +78,7 @@ impl Mock {
         let card = Card { name: "Mock".to_owned(), capability: (8, 9), driver: (13, 0), memory: 8 << 30 };
         let state = State {
             host: Host::new(),
-            engine,
-            prompt,
-            bound: Vec::new(),
+            network: CpuNetwork::new(engine, prompt),
             batch: 0,
             memory: Vec::new(),
             streams: Vec::new(),
@@ -94,7 +87,6 @@ impl Mock {
             capturing: None,
             fails: None,
             counts: Vec::new(),
-            spoil: 0.0,
         };
         Self { state: Rc::new(RefCell::new(state)), pinned: Arc::default(), card }
     }
@@ -162,7 +154,7 @@ impl State {
             Work::Launch { kernel, grid, arguments } => unsafe {
                 self.host.launch(kernel, grid, &arguments);
             },
-            Work::Network { batch } => self.infer(batch),
+            Work::Network { batch } => self.network.run(batch),
             Work::Graph(graph) => {
                 for work in self.graphs[graph].clone() {
                     self.run(work);
@@ -171,28 +163,6 @@ impl State {
             Work::Record(event, time) => self.events[event].1 = time,
             Work::Wait(event, time) => self.reach(event, time),
         }
-    }
-
-    fn infer(&mut self, batch: usize) {
-        let side = self.engine.description().side_px;
-        let place = |name: &str| self.bound.iter().find(|(bound, _)| bound == name).unwrap().1;
-        // SAFETY: the flow bound the tensor to a place that long.
-        let floats =
-            |place: Address, count| unsafe { std::slice::from_raw_parts(place as *const f32, count) };
-        let mut memory = self.prompt.clone();
-        for (name, array) in &mut memory.tensors {
-            let values = floats(place(name), array.values.len()).to_vec();
-            *array = Array::new(array.shape.clone(), values).unwrap();
-        }
-        let images = floats(place("image"), batch * 3 * side * side).to_vec();
-        let to = place("logits");
-        let mut logits = Vec::new();
-        self.engine.infer(&images, batch, &memory, &mut logits).unwrap();
-        if batch > 1 {
-            logits[side * side] += self.spoil;
-        }
-        // SAFETY: as above.
-        unsafe { std::ptr::copy_nonoverlapping(logits.as_ptr(), to as *mut f32, logits.len()) };
     }
 }
 
@@ -341,17 +311,7 @@ impl Network for Mock {
     }
 
     fn ports(&mut self) -> Result<Ports, EngineError> {
-        let state = self.state.borrow();
-        let side = Some(state.engine.description().side_px);
-        let port = |name: &str, shape| Port { name: name.to_owned(), shape, is_f32: true };
-        let mut inputs = vec![port("image", vec![None, Some(3), side, side])];
-        for (name, array) in &state.prompt.tensors {
-            inputs.push(port(
-                name,
-                [Some(1)].into_iter().chain(array.shape.iter().map(|n| Some(*n))).collect(),
-            ));
-        }
-        Ok(Ports { inputs, outputs: vec![port("logits", vec![None, Some(1), side, side])] })
+        Ok(self.state.borrow().network.ports())
     }
 
     fn set_batch(&mut self, batch: usize) -> Result<(), EngineError> {
@@ -360,8 +320,7 @@ impl Network for Mock {
     }
 
     unsafe fn bind(&mut self, tensor: &str, place: Address) -> Result<(), EngineError> {
-        assert_eq!(place % 256, 0, "{tensor}");
-        self.state.borrow_mut().bound.push((tensor.to_owned(), place));
+        self.state.borrow_mut().network.bind(tensor, place);
         Ok(())
     }
 

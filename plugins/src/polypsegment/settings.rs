@@ -118,7 +118,7 @@ impl Draft {
             prompt: given(&self.prompt).map(str::to_owned),
             text_encoder: given(&self.text_encoder).map(PathBuf::from),
             backend,
-            options: Options { precision, threads: self.threads as usize },
+            options: Options { precision, threads: self.threads as usize, ..Options::default() },
             mode: self.mode,
             latency_budget: self.latency_budget,
             max_mask_age: self.max_mask_age,

@@ -94,7 +94,7 @@ impl Score {
     }
 
     fn contestants(&self) -> anyhow::Result<Vec<Contestant>> {
-        let options = Options { precision: self.precision, threads: 0 };
+        let options = Options { precision: self.precision, ..Options::default() };
         let runs = self.run.iter().map(|run| Contestant::run(run, self.prompt.as_deref()));
         let prompt = self.prompt.as_deref();
         let engines =

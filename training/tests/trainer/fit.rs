@@ -156,7 +156,7 @@ fn what_is_exported_computes_what_was_trained() {
     assert_eq!(folder.manifest().temperature, calibration.temperature);
     assert!(folder.manifest().contour_95.is_some());
     assert_eq!(folder.manifest().contour_95, calibration.contour_95);
-    let options = Options { precision: EnginePrecision::F32, threads: 0 };
+    let options = Options { precision: EnginePrecision::F32, ..Options::default() };
     let mut exported = Exported::open(&out, "openvino", &options).unwrap();
     let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();
     let (mut expected, mut found) = (Vec::new(), Vec::new());

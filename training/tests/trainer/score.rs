@@ -67,7 +67,7 @@ fn parts_of_a_data_set_are_scored_as_such() {
     let folder = temp.path();
     let data = data_set(&folder.join("discs.h5"), [0, 0, 6]);
     engine(folder, "a", 1);
-    let options = Options { precision: Precision::F32, threads: 1 };
+    let options = Options { precision: Precision::F32, threads: 1, ..Options::default() };
     let mut one = Contestant::engine(&folder.join("a"), "reference", &options, None).unwrap();
     let all = Selection::side(&data, Split::Test).unwrap();
     // Radii of 12, 13 and 14 pixels in 80 x 72: shares of about 0.079, 0.092 and 0.107.
@@ -154,7 +154,7 @@ fn every_picture_has_its_own_caption_and_leaks_are_named() {
 fn an_engine_takes_another_prompt_and_its_own_again() {
     let temp = tempfile::tempdir().unwrap();
     engine(temp.path(), "a", 1);
-    let options = Options { precision: Precision::F32, threads: 1 };
+    let options = Options { precision: Precision::F32, threads: 1, ..Options::default() };
     let mut one = Contestant::engine(&temp.path().join("a"), "reference", &options, None).unwrap();
     let own = one.predictor.prompt().to_owned();
     let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();

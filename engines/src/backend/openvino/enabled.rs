@@ -182,15 +182,14 @@ fn choose_precision(core: &Core, asked: Precision) -> Result<Precision, EngineEr
     let key = PropertyKey::DeviceCapabilities;
     let able = core.get_property(&DeviceType::CPU, &key).map_err(failed("asking the CPU's abilities"))?;
     let multiplies = cpu_multiplies_bf16() && able.split_whitespace().any(|word| word == "BF16");
-    match (asked, multiplies) {
-        (_, true) => Ok(Precision::Bf16),
-        (Precision::Auto, false) => Ok(Precision::F32),
-        (_, false) => Err(EngineError::Refused {
-            option: "precision",
-            expected: "f32 or auto on this CPU, which has no AVX512_BF16 or AMX_BF16".to_owned(),
-            found: asked.name().to_owned(),
-        }),
-    }
+    let expected = match (asked, multiplies) {
+        (Precision::Auto | Precision::Bf16, true) => return Ok(Precision::Bf16),
+        (Precision::Auto, false) => return Ok(Precision::F32),
+        (_, true) => "f32, bf16 or auto with backend openvino",
+        (_, false) => "f32 or auto on this CPU, which has no AVX512_BF16 or AMX_BF16",
+    };
+    let (expected, found) = (expected.to_owned(), asked.name().to_owned());
+    Err(EngineError::Refused { option: "precision", expected, found })
 }
 
 /// Whether the CPU has instructions for products of bfloat16. OpenVINO would emulate them on any AVX-512, more

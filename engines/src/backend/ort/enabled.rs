@@ -32,7 +32,7 @@ pub fn available() -> Result<(), EngineError> {
 /// [`EngineError`] when the library is missing, the network's file is not the manifest's, or a precision other
 /// than f32 is asked for.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    if options.precision == Precision::Bf16 {
+    if !matches!(options.precision, Precision::Auto | Precision::F32) {
         return Err(EngineError::Refused {
             option: "precision",
             expected: "f32 or auto with backend ort".to_owned(),

@@ -1,0 +1,86 @@
+//! From a folder to a network on a card: the card, the library, the plan, the engine, in this order.
+
+use crate::cuda::driver::{Card, CardError};
+use crate::cuda::engine::CardEngine;
+use crate::cuda::flow::SIZES;
+use crate::cuda::nvidia;
+use crate::engine::{Engine, Options, Precision, Progress};
+use crate::error::EngineError;
+use crate::folder::EngineFolder;
+use crate::plan::{self, Plan, PlanOptions, PlanPrecision, RtxNetwork, TENSORRT_RTX};
+
+/// The card that is used: the first.
+const ORDINAL: usize = 0;
+
+/// Whether there is a card, and the library.
+///
+/// # Errors
+/// [`EngineError`] saying what is missing.
+pub fn available() -> Result<(), EngineError> {
+    card()?;
+    plan::available().map(drop)
+}
+
+fn card() -> Result<Card, EngineError> {
+    nvidia::available(ORDINAL).map_err(refused)
+}
+
+fn refused(cause: CardError) -> EngineError {
+    EngineError::Card { step: "opening", cause }
+}
+
+/// Makes the plan of a folder for this machine's card, if there is none yet.
+///
+/// # Errors
+/// As [`open`].
+pub fn prepare(
+    folder: &EngineFolder,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<(), EngineError> {
+    plan_for(folder, options, &card()?, progress).map(drop)
+}
+
+/// Opens a folder on the card.
+///
+/// # Errors
+/// [`EngineError`]: no card, driver or library that can be used; a precision other than f16 or f32; a network's file that is not the
+/// manifest's; a plan that was changed, or that the library refuses; memory is used up.
+pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    let card = card()?;
+    let plan = plan_for(folder, options, &card, &|_progress| {})?;
+    let driver = nvidia::open(ORDINAL).map_err(refused)?;
+    let network = RtxNetwork::load(&plan, &card)?;
+    let cache = network.cache();
+    let precision = match plan.description.precision {
+        PlanPrecision::F16 => Precision::F16,
+        PlanPrecision::F32 => Precision::F32,
+    };
+    let how = (TENSORRT_RTX, precision, plan.description.largest_batch);
+    let engine = CardEngine::new(Box::new(driver), Box::new(network), folder, how)?;
+    // Now it holds what the library compiled for this card while the graphs were recorded: the next start is quick.
+    cache.keep();
+    Ok(Box::new(engine))
+}
+
+fn plan_for(
+    folder: &EngineFolder,
+    options: &Options,
+    card: &Card,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Plan, EngineError> {
+    let precision = match options.precision {
+        Precision::Auto | Precision::F16 => PlanPrecision::F16,
+        Precision::F32 => PlanPrecision::F32,
+        Precision::Bf16 => {
+            let expected = format!("f16, f32 or auto with backend {TENSORRT_RTX}");
+            let found = options.precision.name().to_owned();
+            return Err(EngineError::Refused { option: "precision", expected, found });
+        }
+    };
+    let largest_batch =
+        if options.largest_batch == 0 { SIZES[SIZES.len() - 1] } else { options.largest_batch };
+    let capability = plan::needs_own_plan(card.capability).then_some(card.capability);
+    let options = PlanOptions { precision, largest_batch, capability };
+    plan::build(folder, &options, &plan::cache()?, progress)
+}

@@ -1,0 +1,166 @@
+//! A plan that is loaded on a card.
+
+use std::ffi::c_void;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use trtx::trtx_sys::Dims64;
+use trtx::{
+    CudaEngine, CudaGraphStrategy, DataType, DynamicShapesKernelSpecializationStrategy, ExecutionContext,
+    Runtime, RuntimeCache, TensorIOMode,
+};
+
+use super::{PLAN_FILE, Plan, TENSORRT_RTX, library};
+use crate::backend::ports::{IMAGE, LOGITS, Port};
+use crate::cuda::driver::{Address, Card, CardError, Network, Ports};
+use crate::error::EngineError;
+use crate::weights::file;
+
+/// The oldest driver that the library itself runs with: its CUDA runtime is of 13.0.
+const DRIVER: (i32, i32) = (13, 0);
+
+/// A plan on a card, for one thread.
+pub struct RtxNetwork {
+    // Dropped from the top, as the library wants it.
+    context: ExecutionContext<'static>,
+    engine: CudaEngine<'static>,
+    _runtime: Runtime<'static>,
+    cache: KernelCache,
+    library: String,
+    side_px: i64,
+    largest_batch: usize,
+}
+
+/// What the library compiled for one card, to be found by the next start.
+#[derive(Clone)]
+pub struct KernelCache {
+    cache: Arc<RuntimeCache>,
+    path: PathBuf,
+}
+
+impl KernelCache {
+    /// Writes it beside the plan. It only saves time: a failure is logged.
+    pub fn keep(&self) {
+        let kept = self.cache.serialize().map_err(|error| error.to_string());
+        let kept =
+            kept.and_then(|bytes| file::replace(&self.path, &bytes).map_err(|error| error.to_string()));
+        if let Err(error) = kept {
+            tracing::warn!(path = %self.path.display(), error, "compiled kernels are not kept: the next start takes as long");
+        }
+    }
+}
+
+impl RtxNetwork {
+    /// Loads `plan` on the card whose context is current in this thread.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the plan was changed, or the library does not take it (with its words); the driver is too old for the library.
+    pub fn load(plan: &Plan, card: &Card) -> Result<Self, EngineError> {
+        let library = library::load()?;
+        if card.driver < DRIVER {
+            let cause = CardError::OldDriver { expected: DRIVER, found: card.driver };
+            return Err(EngineError::Card { step: "loading the plan", cause });
+        }
+        let path = plan.folder.join(PLAN_FILE);
+        let bytes = std::fs::read(&path).map_err(EngineError::file("read", &path))?;
+        drop(library::take_said());
+        let failed = failed(&path);
+        let mut runtime = Runtime::new(library::logger()?).map_err(&failed)?;
+        let mut engine = runtime.deserialize_cuda_engine(&bytes).map_err(&failed)?;
+        let mut config = engine.create_runtime_config().map_err(&failed)?;
+        let cache = Arc::new(config.create_runtime_cache().map_err(&failed)?);
+        let cache = KernelCache { cache, path: plan.folder.join(kernels_file(card)) };
+        if let Ok(kept) = std::fs::read(&cache.path)
+            && let Err(error) = cache.cache.deserialize(&kept)
+        {
+            tracing::info!(path = %cache.path.display(), %error, "kernels of another card or version are compiled anew");
+        }
+        config.set_runtime_cache(Arc::clone(&cache.cache)).map_err(&failed)?;
+        // Otherwise the library compiles behind our back, and a recorded graph would keep the slow stand-ins for ever.
+        let eager = DynamicShapesKernelSpecializationStrategy::kEAGER;
+        config.set_dynamic_shapes_kernel_specialization_strategy(eager);
+        // Our graphs hold more than the network.
+        config.set_cuda_graph_strategy(CudaGraphStrategy::kDISABLED).map_err(&failed)?;
+        let context = engine.create_execution_context_with_config(Rc::new(config)).map_err(&failed)?;
+        let image = engine.tensor_shape(IMAGE).map_err(&failed)?;
+        let side_px = image.last().copied().unwrap_or_default();
+        let largest_batch = plan.description.largest_batch;
+        Ok(Self { context, engine, _runtime: runtime, cache, library, side_px, largest_batch })
+    }
+
+    /// What the library compiles for this card.
+    pub fn cache(&self) -> KernelCache {
+        self.cache.clone()
+    }
+}
+
+/// The library takes compiled kernels back on the same model of card and a driver that is no older.
+fn kernels_file(card: &Card) -> String {
+    let name: String = card.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("kernels-{name}-{}.{}.bin", card.driver.0, card.driver.1)
+}
+
+/// For `map_err`: the library's words about a plan.
+fn failed(path: &Path) -> impl Fn(trtx::Error) -> EngineError {
+    move |error| EngineError::Plan {
+        path: path.to_owned(),
+        message: library::take_said().explain(&error.to_string()),
+    }
+}
+
+fn running(step: &'static str) -> impl Fn(trtx::Error) -> EngineError {
+    move |error| EngineError::Backend {
+        backend: TENSORRT_RTX,
+        step,
+        message: library::take_said().explain(&error.to_string()),
+    }
+}
+
+impl Network for RtxNetwork {
+    fn library(&self) -> &str {
+        &self.library
+    }
+
+    fn ports(&mut self) -> Result<Ports, EngineError> {
+        let failed = running("asking for tensors");
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        for name in self.engine.io_tensor_names().map_err(&failed)? {
+            let shape = self.engine.tensor_shape(&name).map_err(&failed)?;
+            let port = Port {
+                shape: shape.into_iter().map(|length| usize::try_from(length).ok()).collect(),
+                is_f32: self.engine.tensor_data_type(&name).map_err(&failed)? == DataType::kFLOAT,
+                name,
+            };
+            let mode = self.engine.tensor_io_mode(&port.name).map_err(&failed)?;
+            if mode == TensorIOMode::kINPUT { inputs.push(port) } else { outputs.push(port) }
+        }
+        Ok(Ports { inputs, outputs })
+    }
+
+    fn set_batch(&mut self, batch: usize) -> Result<(), EngineError> {
+        if batch == 0 || batch > self.largest_batch {
+            let expected = format!("1 to {} with this plan", self.largest_batch);
+            return Err(EngineError::Refused { option: "batch", expected, found: batch.to_string() });
+        }
+        let shape = Dims64::new_4d(batch as i64, 3, self.side_px, self.side_px);
+        self.context.set_input_shape(IMAGE, &shape).map_err(running("setting the batch"))
+    }
+
+    unsafe fn bind(&mut self, tensor: &str, place: Address) -> Result<(), EngineError> {
+        let failed = running("binding a tensor");
+        // SAFETY: the caller's promise.
+        unsafe {
+            if tensor == LOGITS {
+                self.context.set_output_tensor_address(tensor, place as *mut c_void).map_err(failed)
+            } else {
+                self.context.set_input_tensor_address(tensor, place as *const c_void).map_err(failed)
+            }
+        }
+    }
+
+    unsafe fn enqueue(&mut self, stream: *mut c_void) -> Result<(), EngineError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.context.enqueue_v3(stream) }.map_err(running("running"))
+    }
+}
