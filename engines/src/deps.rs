@@ -19,6 +19,8 @@ pub enum Dependency {
     OpenVino,
     /// ONNX Runtime's library.
     OnnxRuntime,
+    /// ONNX Runtime's library with its TensorRT part beside it.
+    OnnxRuntimeGpu,
     /// TensorRT for RTX's library; its ONNX parser lies beside it.
     TensorRtRtx,
     /// NVRTC, NVIDIA's compiler for kernels; only tests and who changes a kernel need it.
@@ -33,6 +35,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "openvino",
             Self::OnnxRuntime => "onnxruntime",
+            Self::OnnxRuntimeGpu => "onnxruntime-gpu",
             Self::TensorRtRtx => "tensorrt-rtx",
             Self::Nvrtc => "nvrtc",
             Self::TextEncoder => "text encoder",
@@ -44,6 +47,7 @@ impl Dependency {
         match self {
             Self::OpenVino | Self::OnnxRuntime | Self::TextEncoder => "make setup",
             Self::TensorRtRtx | Self::Nvrtc => "make setup-gpu",
+            Self::OnnxRuntimeGpu => "pip download onnxruntime-gpu==1.31.1",
         }
     }
 
@@ -52,6 +56,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "POLYP_OPENVINO_LIB",
             Self::OnnxRuntime => "POLYP_ONNXRUNTIME_LIB",
+            Self::OnnxRuntimeGpu => "POLYP_ONNXRUNTIME_GPU_LIB",
             Self::TensorRtRtx => "POLYP_TENSORRT_RTX_LIB",
             Self::Nvrtc => "POLYP_NVRTC_LIB",
             Self::TextEncoder => "POLYP_TEXT_ENCODER",
@@ -63,6 +68,7 @@ impl Dependency {
         match self {
             Self::OpenVino => "openvino/lib/libopenvino_c.so",
             Self::OnnxRuntime => "onnxruntime/libonnxruntime.so",
+            Self::OnnxRuntimeGpu => "onnxruntime-gpu/libonnxruntime.so",
             Self::TensorRtRtx => "tensorrt-rtx/libtensorrt_rtx.so.1",
             Self::Nvrtc => "nvrtc/libnvrtc.so.12",
             Self::TextEncoder => "minilm",

@@ -63,6 +63,12 @@ pub trait FrameEngine {
     /// [`EngineError`] when it is empty or too large, too many are begun, the memory does not fit, or the device fails.
     fn submit(&mut self, frames: Vec<CardFrame>, memory: &PromptMemory) -> Result<(), EngineError>;
 
+    /// Whether [`Self::finish`] would not wait.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the device fails.
+    fn is_done(&mut self) -> Result<bool, EngineError>;
+
     /// Waits for the oldest batch: a mask, or why there is none, for each of its frames, in their order. What is in `masks` is replaced and
     /// its memory used again.
     ///
@@ -226,6 +232,13 @@ pub const BACKENDS: &[Backend] = &[
         open: backend::tensorrt_rtx::open,
     },
     Backend {
+        name: "ort-tensorrt",
+        help: "TensorRT 10 on an NVIDIA card, through ONNX Runtime: f16 or f32",
+        precisions: &[Precision::F16, Precision::F32],
+        available: backend::ort::tensorrt::available,
+        open: backend::ort::tensorrt::open,
+    },
+    Backend {
         name: "reference",
         help: "the plain interpreter that the others are checked against: f32, seconds per frame",
         precisions: &[Precision::F32],
@@ -255,7 +268,10 @@ mod tests {
     #[test]
     fn an_unknown_backend_is_refused_with_the_known_ones() {
         let error = Backend::named("cuda9").err().unwrap().to_string();
-        assert_eq!(error, "backend: expected openvino or ort or tensorrt-rtx or reference, found cuda9");
+        assert_eq!(
+            error,
+            "backend: expected openvino or ort or tensorrt-rtx or ort-tensorrt or reference, found cuda9"
+        );
     }
 
     #[test]

@@ -98,7 +98,8 @@ fn loading_without_a_driver_is_a_sentence() {
     } else {
         let error = load(&plan, &card).unwrap();
         assert!(
-            error.contains("model.plan: Runtime error: Failed to deserialize engine") && error.contains("CUDA driver"),
+            error.contains("model.plan: Runtime error: Failed to deserialize engine")
+                && error.contains("CUDA driver"),
             "{error}"
         );
     }

@@ -40,7 +40,8 @@ fn precision_names() -> impl clap::builder::TypedValueParser<Value = PlanPrecisi
 
 /// Which there are is the library's knowledge.
 fn capability(text: &str) -> Result<(i32, i32), String> {
-    let parsed = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    let parsed =
+        text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     parsed.ok_or_else(|| "expected a compute capability, as 8.9".to_owned())
 }
 

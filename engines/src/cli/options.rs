@@ -31,8 +31,7 @@ pub(super) struct Run {
 impl Run {
     /// Opens `folder` as asked.
     pub(super) fn open(&self, folder: &EngineFolder) -> Result<Box<dyn Engine>, EngineError> {
-        let options =
-            Options { precision: self.precision, threads: self.threads, largest_batch: self.batch };
+        let options = Options { precision: self.precision, threads: self.threads, largest_batch: self.batch };
         (Backend::named(&self.backend)?.open)(folder, &options)
     }
 }

@@ -270,6 +270,9 @@ pub trait Driver {
     /// Waits until `event` has come; it sleeps rather than spins.
     fn synchronise(&mut self, event: Event) -> Result<(), CardError>;
 
+    /// Whether `event` has come; never waits.
+    fn has_come(&mut self, event: Event) -> Result<bool, CardError>;
+
     /// The time from one event to a later one, both having come, in milliseconds.
     fn milliseconds(&mut self, from: Event, to: Event) -> Result<f32, CardError>;
 

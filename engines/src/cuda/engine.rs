@@ -93,6 +93,10 @@ impl FrameEngine for CardEngine {
         self.flow.submit(frames, memory)
     }
 
+    fn is_done(&mut self) -> Result<bool, EngineError> {
+        self.flow.is_done()
+    }
+
     fn finish(&mut self, masks: &mut Vec<Result<Mask, EngineError>>) -> Result<Stages, EngineError> {
         self.flow.finish(masks)
     }

@@ -302,6 +302,10 @@ impl Driver for Nvidia {
         Self::event(self, event)?.synchronize().map_err(call("cuEventSynchronize"))
     }
 
+    fn has_come(&mut self, event: Event) -> Result<bool, CardError> {
+        Self::event(self, event)?.try_is_complete().map_err(call("cuEventQuery"))
+    }
+
     fn milliseconds(&mut self, from: Event, to: Event) -> Result<f32, CardError> {
         Self::event(self, from)?.elapsed_ms(Self::event(self, to)?).map_err(call("cuEventElapsedTime"))
     }

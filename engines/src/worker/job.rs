@@ -7,7 +7,17 @@ use std::time::{Duration, Instant};
 use polyp::input::Placement;
 use polyp::segmentation::Segmentation;
 
+use crate::cuda::frame::CardFrame;
 use crate::error::EngineError;
+
+/// A frame in the form that the engine takes.
+#[derive(Debug)]
+pub enum Input {
+    /// The network's input, `[3, side, side]`.
+    Image(Vec<f32>),
+    /// The frame itself, for an engine that makes its input of it ([`super::Worker::frame_ring`]).
+    Frame(CardFrame),
+}
 
 /// A frame for the network.
 pub struct Job {
@@ -17,12 +27,14 @@ pub struct Job {
     pub pts: Duration,
     /// The caller's own count of flushes and new streams; handed back with the reply.
     pub generation: u64,
-    /// The input, `[3, side, side]`.
-    pub image: Vec<f32>,
+    /// The frame.
+    pub input: Input,
     /// Where the input lies in the frame.
     pub placement: Placement,
     /// When the caller handed it over.
     pub submitted: Instant,
+    /// When its mask is of no more use: between several streams, the earliest is served first.
+    pub deadline: Instant,
 }
 
 impl fmt::Debug for Job {
@@ -48,7 +60,7 @@ pub struct Reply {
     pub outcome: Result<Arc<Segmentation>, Arc<EngineError>>,
     /// Where the time went.
     pub timing: Timing,
-    /// The job's input, to be used again.
+    /// The job's image, to be used again.
     pub image: Option<Vec<f32>>,
 }
 
@@ -63,22 +75,11 @@ pub struct Timing {
     pub decoded: Duration,
 }
 
-/// A job that was not taken.
+/// A job that was not taken: the worker's thread is gone.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Stopped {
     /// The job, with its input.
     pub job: Job,
-    /// Why.
-    pub why: Why,
-}
-
-/// Why a job was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Other threads filled the one waiting place each time it was made free.
-    Busy,
-    /// The worker's thread is gone.
-    Stopped,
 }
 
 /// What a worker has done since it started.

@@ -70,9 +70,10 @@ fn job(sequence: u64, value: f32) -> Job {
         sequence,
         pts: Duration::from_millis(40 * sequence),
         generation: 7,
-        image: vec![value; 3 * SIDE * SIDE],
+        input: Input::Image(vec![value; 3 * SIDE * SIDE]),
         placement: Placement { source: whole, target: whole, side_px: SIDE as u32 },
         submitted: Instant::now(),
+        deadline: soon(),
     }
 }
 
@@ -187,7 +188,7 @@ fn replies_that_nobody_fetches_do_not_pile_up() {
             std::thread::yield_now();
         }
     }
-    assert!(worker.replies.len() <= KEPT_REPLIES);
+    assert!(worker.client.replies.len() <= KEPT_REPLIES);
     assert!(worker.newest().is_some_and(|reply| reply.sequence >= 48));
 }
 
@@ -285,4 +286,46 @@ fn a_new_prompt_takes_effect_between_frames() {
     let before = first(0);
     worker.set_memory(memory("polyp"));
     assert!(first(1) > before);
+}
+
+#[test]
+fn streams_at_one_engine_have_their_own_replies_prompts_and_counters() {
+    let first = start(Ok).unwrap();
+    let second = first.another_stream(memory("polyp"));
+    first.offer(job(0, -1.0)).unwrap();
+    second.offer(job(0, -1.0)).unwrap();
+    let [of_first, of_second] = [&first, &second]
+        .map(|worker| worker.reply_until(0, soon()).unwrap().outcome.unwrap().probability[0]);
+    assert!(of_first < of_second, "the second stream's prompt shifts the answer");
+    assert_eq!((first.stats().answered, second.stats().answered), (1, 1));
+    drop(first);
+    second.offer(job(1, 2.0)).unwrap();
+    assert!(second.reply_until(1, soon()).unwrap().outcome.is_ok());
+    assert_eq!(second.stats().answered, 2);
+}
+
+#[test]
+fn the_most_urgent_stream_is_served_first() {
+    static ORDER: std::sync::Mutex<Vec<f32>> = std::sync::Mutex::new(Vec::new());
+    fn noting(value: f32) -> Result<f32, EngineError> {
+        if value == 1.0 {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        ORDER.lock().unwrap().push(value);
+        Ok(value)
+    }
+    let first = start(noting).unwrap();
+    let others = [2.0, 3.0, 4.0].map(|value| (value, first.another_stream(memory(""))));
+    first.offer(job(0, 1.0)).unwrap();
+    while first.busy_for().is_none() {
+        std::thread::yield_now();
+    }
+    for (value, worker) in &others {
+        let deadline = Instant::now() + LONG - Duration::from_secs(*value as u64);
+        worker.offer(Job { deadline, ..job(0, *value) }).unwrap();
+    }
+    for (_, worker) in &others {
+        assert!(worker.reply_until(0, soon()).is_some());
+    }
+    assert_eq!(ORDER.lock().unwrap().split_off(2), [1.0, 4.0, 3.0, 2.0]);
 }

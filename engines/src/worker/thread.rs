@@ -1,19 +1,23 @@
-//! The thread's side: open, warm up, then one job after another.
+//! The thread's side: open, warm up, then the most urgent frames of all streams, alone or together.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use polyp::decode::Decoder;
 use polyp::frame::{Rect, Size};
 use polyp::input::Placement;
 use polyp::segmentation::Segmentation;
 
-use super::job::{Job, Reply, Stats, Timing};
-use crate::engine::{Description, Engine};
+use super::batch::{Costs, Decision, Load, decide};
+use super::client::{Client, lock};
+use super::job::{Input, Job, Reply, Timing};
+use crate::cuda::frame::{CardFrame, FrameRing};
+use crate::engine::{Description, Engine, Mask};
 use crate::error::EngineError;
 use crate::memory::PromptMemory;
 
@@ -22,117 +26,299 @@ const WARM_UP_RUNS: usize = 2;
 /// Segmentations kept in the hope that nobody shows them any more: those that overlays, recorders and metas
 /// hold at once, and one.
 const KEPT_SEGMENTATIONS: usize = 8;
+/// While batches are on the card and another could be begun, the thread looks this often whether one is done.
+const GLANCE: Duration = Duration::from_micros(100);
 
-/// What the thread and its owner both see. Locks are held for a copy of a pointer, never across inference.
+/// What the thread and all streams see.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) memory: Mutex<Arc<PromptMemory>>,
+pub(super) struct Hub {
+    clients: Mutex<Vec<Arc<Client>>>,
     pub(super) stop: AtomicBool,
-    pub(super) offered: AtomicU64,
-    pub(super) replaced: AtomicU64,
-    answered: AtomicU64,
-    failed: AtomicU64,
-    stale: AtomicU64,
-    /// The job that the engine is on, and since when.
-    present: Mutex<Option<(u64, Instant)>>,
-    images: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
+    /// Since when the engine has been on its oldest job.
+    busy: Mutex<Option<Instant>>,
+    bell: (Sender<()>, Receiver<()>),
 }
 
-impl Shared {
-    pub(super) fn new(memory: Arc<PromptMemory>, images: (Sender<Vec<f32>>, Receiver<Vec<f32>>)) -> Self {
+impl Hub {
+    pub(super) fn new(first: Arc<Client>) -> Self {
         Self {
-            memory: Mutex::new(memory),
+            clients: Mutex::new(vec![first]),
             stop: AtomicBool::new(false),
-            offered: AtomicU64::new(0),
-            replaced: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            stale: AtomicU64::new(0),
-            present: Mutex::new(None),
-            images,
+            busy: Mutex::new(None),
+            bell: bounded(1),
         }
     }
 
-    pub(super) fn stats(&self) -> Stats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            offered: read(&self.offered),
-            replaced: read(&self.replaced),
-            answered: read(&self.answered),
-            failed: read(&self.failed),
-            stale: read(&self.stale),
-        }
+    pub(super) fn add(&self, client: Arc<Client>) {
+        lock(&self.clients).push(client);
     }
 
-    pub(super) fn present(&self) -> Option<(u64, Instant)> {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn remove(&self, client: &Arc<Client>) {
+        lock(&self.clients).retain(|one| !Arc::ptr_eq(one, client));
     }
 
-    fn set_present(&self, job: Option<(u64, Instant)>) {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = job;
+    /// Lets the thread look for work.
+    pub(super) fn wake(&self) {
+        // A bell that rings already rings for this too.
+        self.bell.0.try_send(()).ok();
     }
 
-    pub(super) fn spare_image(&self) -> Option<Vec<f32>> {
-        self.images.1.try_recv().ok()
+    pub(super) fn busy_since(&self) -> Option<Instant> {
+        *lock(&self.busy)
     }
+}
 
-    /// Keeps an input to be used again; when enough are kept, it is freed.
-    pub(super) fn keep_image(&self, image: Vec<f32>) {
-        drop(self.images.0.try_send(image));
-    }
+/// What is known of an engine that is ready.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) description: Description,
+    pub(super) ring: Option<Arc<FrameRing>>,
+}
 
-    pub(super) fn throw_away(&self, reply: Reply) {
-        self.stale.fetch_add(1, Ordering::Relaxed);
-        if let Some(image) = reply.image {
-            self.keep_image(image);
-        }
+/// A job that was begun.
+struct Begun {
+    client: Arc<Client>,
+    job: Waited,
+}
+
+/// A job without its input.
+struct Waited {
+    sequence: u64,
+    pts: Duration,
+    generation: u64,
+    placement: Placement,
+    queued: Duration,
+}
+
+impl Waited {
+    fn new(job: &Job, now: Instant) -> Self {
+        let Job { sequence, pts, generation, placement, submitted, .. } = *job;
+        Self { sequence, pts, generation, placement, queued: now.saturating_duration_since(submitted) }
     }
+}
+
+/// Jobs that were begun together.
+struct Batch {
+    jobs: Vec<Begun>,
+    begun: Instant,
 }
 
 /// What the thread owns besides the engine.
 pub(super) struct Thread {
-    pub(super) shared: Arc<Shared>,
-    pub(super) jobs: Receiver<Job>,
-    pub(super) reply_to: Sender<Reply>,
-    /// The replies' other end, to throw the oldest away when nobody fetches them.
-    pub(super) unread: Receiver<Reply>,
-    pub(super) decoder: Decoder,
-    /// Dropped when the thread ends.
-    pub(super) _alive: Sender<()>,
-}
-
-/// What is used again from job to job.
-#[derive(Default)]
-struct Scratch {
+    hub: Arc<Hub>,
+    decoder: Decoder,
     logits: Vec<f32>,
     segmentations: Vec<Arc<Segmentation>>,
+    masks: Vec<Result<Mask, EngineError>>,
+    costs: Costs,
+    /// Batches on the card, the oldest first.
+    flying: VecDeque<Batch>,
+    /// Dropped when the thread ends.
+    _alive: Sender<()>,
 }
 
 impl Thread {
-    pub(super) fn run(
-        self,
-        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
-        ready_to: &Sender<Result<Description, EngineError>>,
-    ) {
-        let mut scratch = Scratch::default();
-        let mut engine = match self.open(open, &mut scratch) {
-            Ok(engine) => engine,
-            Err(error) => return drop(ready_to.try_send(Err(error))),
-        };
-        drop(ready_to.try_send(Ok(engine.description().clone())));
-        while let Ok(job) = self.jobs.recv() {
-            if self.shared.stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let reply = self.work(engine.as_mut(), job, &mut scratch);
-            self.send(reply);
+    pub(super) fn new(hub: Arc<Hub>, decoder: Decoder, alive: Sender<()>) -> Self {
+        Self {
+            hub,
+            decoder,
+            logits: Vec::new(),
+            segmentations: Vec::new(),
+            masks: Vec::new(),
+            costs: Costs::default(),
+            flying: VecDeque::new(),
+            _alive: alive,
         }
     }
 
-    fn open(
-        &self,
+    pub(super) fn run(
+        mut self,
         open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
-        scratch: &mut Scratch,
+        first: &Client,
+        ready_to: &Sender<Result<Ready, EngineError>>,
+    ) {
+        let mut engine = match self.open(open, first) {
+            Ok(engine) => engine,
+            Err(error) => return drop(ready_to.try_send(Err(error))),
+        };
+        let description = engine.description().clone();
+        let (sizes, lanes, ring) = match engine.frames() {
+            Some(frames) => (frames.sizes().to_vec(), frames.lanes(), Some(frames.ring())),
+            None => (vec![1], 1, None),
+        };
+        drop(ready_to.try_send(Ok(Ready { description, ring })));
+        while !self.hub.stop.load(Ordering::Relaxed) {
+            let (begin, alone) = self.next(&sizes, lanes);
+            match begin {
+                Some(Decision::Run(count)) => self.begin(engine.as_mut(), count),
+                // A frame of another stream may come and be begun while this batch is on the card.
+                _ if !self.flying.is_empty() && self.flying.len() < lanes && !alone => {
+                    if self.is_done(engine.as_mut()) {
+                        self.finish(engine.as_mut());
+                    } else {
+                        self.hub.bell.1.recv_timeout(GLANCE).ok();
+                    }
+                }
+                _ if !self.flying.is_empty() => self.finish(engine.as_mut()),
+                Some(Decision::WaitUntil(until)) => {
+                    self.hub.bell.1.recv_deadline(until).ok();
+                }
+                None => {
+                    self.hub.bell.1.recv().ok();
+                }
+            }
+        }
+    }
+
+    /// What to begin, if anything waits and there is room; and whether there is one stream alone.
+    fn next(&self, sizes: &[usize], lanes: usize) -> (Option<Decision>, bool) {
+        let clients = lock(&self.hub.clients);
+        let alone = clients.len() < 2;
+        if self.flying.len() >= lanes {
+            return (None, alone);
+        }
+        let mut waiting: Vec<(Instant, &Arc<Client>)> =
+            clients.iter().filter_map(|client| Some((client.deadline()?, client))).collect();
+        waiting.sort_by_key(|(deadline, _)| *deadline);
+        let Some((_, first)) = waiting.first() else { return (None, alone) };
+        let memory = first.memory();
+        let now = Instant::now();
+        let next =
+            clients.iter().filter(|client| client.deadline().is_none() && is_same(&client.memory(), &memory));
+        let next = next.filter_map(|client| client.next(now)).min();
+        waiting.retain(|(_, client)| is_same(&client.memory(), &memory));
+        let deadlines: Vec<Instant> = waiting.into_iter().map(|(deadline, _)| deadline).collect();
+        (Some(decide(Load { deadlines: &deadlines, next, sizes }, &self.costs, now)), alone)
+    }
+
+    /// The `count` most urgent jobs of one prompt.
+    fn take(&self, count: usize) -> Option<(Vec<(Arc<Client>, Job)>, Arc<PromptMemory>)> {
+        let mut waiting: Vec<(Instant, Arc<Client>)> = lock(&self.hub.clients)
+            .iter()
+            .filter_map(|client| Some((client.deadline()?, Arc::clone(client))))
+            .collect();
+        waiting.sort_by_key(|(deadline, _)| *deadline);
+        let memory = waiting.first()?.1.memory();
+        let jobs = waiting.into_iter().filter(|(_, client)| is_same(&client.memory(), &memory)).take(count);
+        let jobs = jobs.filter_map(|(_, client)| client.take().map(|job| (client, job))).collect();
+        Some((jobs, memory))
+    }
+
+    fn begin(&mut self, engine: &mut dyn Engine, count: usize) {
+        let Some((jobs, memory)) = self.take(count) else { return };
+        let now = Instant::now();
+        let mut frames: Vec<CardFrame> = Vec::with_capacity(jobs.len());
+        let mut begun = Vec::with_capacity(jobs.len());
+        for (client, job) in jobs {
+            let waited = Waited::new(&job, now);
+            match job.input {
+                Input::Image(image) => self.one(engine, &client, waited, image, &memory),
+                Input::Frame(frame) => {
+                    frames.push(frame);
+                    begun.push(Begun { client, job: waited });
+                }
+            }
+        }
+        if frames.is_empty() {
+            return;
+        }
+        self.flying.push_back(Batch { jobs: begun, begun: now });
+        self.set_busy();
+        let submitted = caught("running", || match engine.frames() {
+            Some(engine) => engine.submit(frames, &memory),
+            None => Err(EngineError::Input {
+                what: "frame".to_owned(),
+                expected: "the network's input, for this engine".to_owned(),
+                found: "a frame".to_owned(),
+            }),
+        });
+        if let Err(error) = submitted
+            && let Some(batch) = self.flying.pop_back()
+        {
+            self.fail(batch, error);
+        }
+    }
+
+    /// Runs one picture that is the network's input already.
+    fn one(
+        &mut self,
+        engine: &mut dyn Engine,
+        client: &Client,
+        job: Waited,
+        image: Vec<f32>,
+        memory: &PromptMemory,
+    ) {
+        let begun = Instant::now();
+        *lock(&self.hub.busy) = Some(begun);
+        let inferred = self.infer(engine, &image, memory);
+        let decoding = Instant::now();
+        let outcome = inferred.and_then(|()| self.decode(job.placement, job.pts, job.sequence));
+        let timing = Timing { queued: job.queued, inferred: decoding - begun, decoded: decoding.elapsed() };
+        self.set_busy();
+        let Waited { sequence, pts, generation, .. } = job;
+        let outcome = outcome.map_err(Arc::new);
+        client.send(Reply { sequence, pts, generation, outcome, timing, image: Some(image) });
+    }
+
+    /// Whether the oldest batch is done; an engine that can not say is asked to finish it, and says why.
+    fn is_done(&self, engine: &mut dyn Engine) -> bool {
+        caught("looking", || engine.frames().map_or(Ok(true), |frames| frames.is_done())).unwrap_or(true)
+    }
+
+    /// Waits for the oldest batch and replies.
+    fn finish(&mut self, engine: &mut dyn Engine) {
+        let mut masks = std::mem::take(&mut self.masks);
+        let finished = caught("running", || {
+            engine.frames().map_or_else(|| Ok(Default::default()), |frames| frames.finish(&mut masks))
+        });
+        let Some(batch) = self.flying.pop_front() else { return };
+        self.set_busy();
+        if let Err(error) = finished {
+            self.masks = masks;
+            return self.fail(batch, error);
+        }
+        let inferred = batch.begun.elapsed();
+        self.costs.note(batch.jobs.len(), inferred);
+        for (Begun { client, job }, mask) in batch.jobs.into_iter().zip(&mut masks) {
+            let decoding = Instant::now();
+            let Waited { sequence, pts, generation, placement, queued } = job;
+            let outcome = match mask {
+                Ok(mask) => keep(&mut self.segmentations, |mut probability| {
+                    probability.clear();
+                    probability.extend_from_slice(&mask.probability);
+                    Ok(Segmentation { probability, placement, pts, sequence })
+                }),
+                Err(_) => match std::mem::replace(mask, Ok(Mask::default())) {
+                    Ok(_) => continue,
+                    Err(error) => Err(error),
+                },
+            };
+            let outcome = outcome.map_err(Arc::new);
+            let timing = Timing { queued, inferred, decoded: decoding.elapsed() };
+            client.send(Reply { sequence, pts, generation, outcome, timing, image: None });
+        }
+        self.masks = masks;
+    }
+
+    /// Replies that a batch became an error.
+    fn fail(&mut self, batch: Batch, error: EngineError) {
+        self.set_busy();
+        let (error, inferred) = (Arc::new(error), batch.begun.elapsed());
+        for Begun { client, job: Waited { sequence, pts, generation, queued, .. } } in batch.jobs {
+            let timing = Timing { queued, inferred, decoded: Duration::ZERO };
+            let outcome = Err(Arc::clone(&error));
+            client.send(Reply { sequence, pts, generation, outcome, timing, image: None });
+        }
+    }
+
+    fn set_busy(&self) {
+        *lock(&self.hub.busy) = self.flying.front().map(|batch| batch.begun);
+    }
+
+    fn open(
+        &mut self,
+        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
+        first: &Client,
     ) -> Result<Box<dyn Engine>, EngineError> {
         let mut engine = caught("opening", open)?;
         let side = engine.description().side_px;
@@ -140,88 +326,60 @@ impl Thread {
             .map_err(|cause| EngineError::Worker { message: format!("side of {side} px: {cause}") })?;
         let whole = Rect::whole(Size::new(side_px, side_px));
         let placement = Placement { source: whole, target: whole, side_px };
-        let black = vec![0.0; 3 * side * side];
+        let (black, memory) = (vec![0.0; 3 * side * side], first.memory());
         for _ in 0..WARM_UP_RUNS {
-            if self.shared.stop.load(Ordering::Relaxed) {
+            if self.hub.stop.load(Ordering::Relaxed) {
                 return Err(EngineError::Worker { message: "stopped while starting".to_owned() });
             }
-            self.infer(engine.as_mut(), &black, &mut scratch.logits)?;
-            self.decode(scratch, placement, Duration::ZERO, 0)?;
+            self.infer(engine.as_mut(), &black, &memory)?;
+            self.decode(placement, Duration::ZERO, 0)?;
         }
         Ok(engine)
     }
 
-    fn work(&self, engine: &mut dyn Engine, job: Job, scratch: &mut Scratch) -> Reply {
-        let begun = Instant::now();
-        self.shared.set_present(Some((job.sequence, begun)));
-        let inferred = self.infer(engine, &job.image, &mut scratch.logits);
-        let decoding = Instant::now();
-        let outcome = inferred.and_then(|()| self.decode(scratch, job.placement, job.pts, job.sequence));
-        let timing = Timing {
-            queued: begun.saturating_duration_since(job.submitted),
-            inferred: decoding - begun,
-            decoded: decoding.elapsed(),
-        };
-        self.shared.set_present(None);
-        let counter = if outcome.is_ok() { &self.shared.answered } else { &self.shared.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
-        Reply {
-            sequence: job.sequence,
-            pts: job.pts,
-            generation: job.generation,
-            outcome: outcome.map_err(Arc::new),
-            timing,
-            image: Some(job.image),
-        }
-    }
-
     fn infer(
-        &self,
+        &mut self,
         engine: &mut dyn Engine,
         image: &[f32],
-        logits: &mut Vec<f32>,
+        memory: &PromptMemory,
     ) -> Result<(), EngineError> {
-        let memory = Arc::clone(&self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner));
-        caught("running", || engine.infer(image, 1, &memory, logits))
+        let logits = &mut self.logits;
+        caught("running", || engine.infer(image, 1, memory, logits))
     }
 
-    /// Decodes into a segmentation that nobody shows any more, if there is one.
+    /// The segmentation that the logits are.
     fn decode(
-        &self,
-        scratch: &mut Scratch,
+        &mut self,
         placement: Placement,
         pts: Duration,
         sequence: u64,
     ) -> Result<Arc<Segmentation>, EngineError> {
-        let kept = &mut scratch.segmentations;
-        if let Some(free) = kept.iter_mut().find(|kept| Arc::strong_count(kept) == 1)
-            && let Some(segmentation) = Arc::get_mut(free)
-        {
-            let recycle = Some(std::mem::take(&mut segmentation.probability));
-            *segmentation = self.decoder.decode(&scratch.logits, placement, pts, sequence, recycle)?;
-            return Ok(Arc::clone(free));
-        }
-        let fresh = Arc::new(self.decoder.decode(&scratch.logits, placement, pts, sequence, None)?);
-        if kept.len() < KEPT_SEGMENTATIONS {
-            kept.push(Arc::clone(&fresh));
-        }
-        Ok(fresh)
+        let Self { decoder, logits, segmentations, .. } = self;
+        keep(segmentations, |old| Ok(decoder.decode(logits, placement, pts, sequence, Some(old))?))
     }
+}
 
-    /// Never blocks: when nobody fetches replies, the oldest is thrown away.
-    fn send(&self, mut reply: Reply) {
-        loop {
-            match self.reply_to.try_send(reply) {
-                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(back)) => {
-                    reply = back;
-                    if let Ok(oldest) = self.unread.try_recv() {
-                        self.shared.throw_away(oldest);
-                    }
-                }
-            }
-        }
+/// Keeps the segmentation that `make` makes of the memory of one that nobody shows any more, if there is one.
+fn keep(
+    kept: &mut Vec<Arc<Segmentation>>,
+    make: impl FnOnce(Vec<u8>) -> Result<Segmentation, EngineError>,
+) -> Result<Arc<Segmentation>, EngineError> {
+    if let Some(free) = kept.iter_mut().find(|kept| Arc::strong_count(kept) == 1)
+        && let Some(segmentation) = Arc::get_mut(free)
+    {
+        *segmentation = make(std::mem::take(&mut segmentation.probability))?;
+        return Ok(Arc::clone(free));
     }
+    let fresh = Arc::new(make(Vec::new())?);
+    if kept.len() < KEPT_SEGMENTATIONS {
+        kept.push(Arc::clone(&fresh));
+    }
+    Ok(fresh)
+}
+
+/// The prompts of two streams may be the same without being one.
+fn is_same(one: &Arc<PromptMemory>, other: &Arc<PromptMemory>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// `work`, with a panic made an error. The engine is used on after a panic: it may fail again, and that is

@@ -17,6 +17,7 @@ mod masks;
 mod mock;
 mod network;
 mod refusals;
+mod streams;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -269,6 +269,16 @@ impl Driver for Mock {
         Ok(())
     }
 
+    fn has_come(&mut self, event: Event) -> Result<bool, CardError> {
+        // Every second look.
+        let looks = self.count("has_come");
+        self.state.borrow_mut().called("has_come")?;
+        if looks % 2 == 1 {
+            self.synchronise(event)?;
+        }
+        Ok(looks % 2 == 1)
+    }
+
     fn milliseconds(&mut self, from: Event, to: Event) -> Result<f32, CardError> {
         let mut state = self.state.borrow_mut();
         state.called("milliseconds")?;

@@ -54,6 +54,8 @@ pub(super) enum Cause {
     Picture,
     /// The frame can not be made an input.
     Preprocess,
+    /// There is no memory for frames on their way to the card.
+    Card,
     /// The worker's thread is gone.
     Stopped,
     /// There is no engine.
@@ -70,6 +72,7 @@ impl Cause {
             Self::Engine(_) => "a failing network",
             Self::Picture => "unfit buffers",
             Self::Preprocess => "unfit frames",
+            Self::Card => "missing memory for frames",
             Self::Stopped => "a stopped engine",
             Self::NoEngine => "having no engine",
             Self::Panic => "a panic",
@@ -154,7 +157,7 @@ fn live(
 ) -> Outcome {
     if session.is_idle()
         && !frame.late
-        && let Err(outcome) = ask(session, picture, frame, trace)
+        && let Err(outcome) = ask(session, picture, frame, settings.max_mask_age, trace)
     {
         return outcome;
     }
@@ -189,7 +192,7 @@ fn locked(
     if session.busy_for() > 2 * budget {
         return late();
     }
-    if let Err(outcome) = ask(session, picture, frame, trace) {
+    if let Err(outcome) = ask(session, picture, frame, budget, trace) {
         return outcome;
     }
     let begun = Instant::now();
@@ -205,19 +208,22 @@ fn locked(
     }
 }
 
-/// Gives the frame to the network, or says why that can not be.
+/// Gives the frame to the network, whose mask is of use for `useful` after the frame came, or says why that can not be.
 fn ask(
     session: &mut Session,
     picture: &Picture,
     frame: &Frame<'_>,
+    useful: Duration,
     trace: &mut Trace,
 ) -> Result<(), Outcome> {
     let begun = Instant::now();
-    let asked = picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time));
+    let deadline = trace.arrived + useful;
+    let asked = picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time, deadline));
     trace.prepared = begun.elapsed();
     match asked {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ NotAsked::Preprocess(_))) => Err(Outcome::fault(Cause::Preprocess, error.to_string())),
+        Ok(Err(error @ NotAsked::Card(_))) => Err(Outcome::fault(Cause::Card, error.to_string())),
         Ok(Err(error @ NotAsked::Stopped)) => Err(Outcome::fault(Cause::Stopped, error.to_string())),
         Err(error) => Err(unfit(&error)),
     }

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyp::frame::FrameView;
-use polyp::input::InputSpec;
+use polyp::frame::{FrameView, Rect};
+use polyp::input::{InputSpec, Placement};
 use polyp::preprocess::{PreprocessError, Preprocessor};
 use polyp::roi::{Roi, RoiFinder};
 use polyp::segmentation::Segmentation;
+use polyp_engine::cuda::driver::CardError;
 use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
-use polyp_engine::worker::{Job, Reply, Timing, Why, Worker};
+use polyp_engine::worker::{Input, Job, Reply, Timing, Worker};
 
 use super::judge::Known;
 
@@ -27,6 +28,9 @@ pub(super) enum NotAsked {
     /// The frame can not be made an input.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
+    /// There is no memory for the frame that the card could read.
+    #[error("card, copying a frame: {0}")]
+    Card(#[from] CardError),
     /// The worker's thread is gone.
     #[error("the engine's thread is gone; go to READY and back to start another")]
     Stopped,
@@ -144,39 +148,48 @@ impl Session {
         self.newest.as_ref()
     }
 
-    /// Hands `frame` to the worker. Never waits.
+    /// Hands `frame` to the worker, whose mask is of no more use after `deadline`. Never waits.
     pub(super) fn ask(
         &mut self,
         frame: &FrameView<'_>,
         sequence: u64,
         time: Duration,
+        deadline: Instant,
     ) -> Result<(), NotAsked> {
-        let side = self.preprocessor.spec().side_px as usize;
-        let mut image = self.spare.pop().unwrap_or_default();
-        image.resize(3 * side * side, 0.0);
         let source = self.finder.source(frame);
-        let placement = match self.preprocessor.run(frame, source, &mut image) {
-            Ok(placement) => placement,
-            Err(error) => {
-                self.keep(image);
-                return Err(error.into());
-            }
-        };
-        let submitted = Instant::now();
-        let generation = self.generation;
-        match self.worker.offer(Job { sequence, pts: time, generation, image, placement, submitted }) {
+        let (input, placement) = self.input(frame, source)?;
+        let (submitted, generation) = (Instant::now(), self.generation);
+        let job = Job { sequence, pts: time, generation, input, placement, submitted, deadline };
+        match self.worker.offer(job) {
             Ok(()) => {
                 let time = self.asked.map_or(time, |asked| asked.time);
                 self.asked = Some(Asked { sequence, time });
                 Ok(())
             }
             Err(refused) => {
-                self.keep(refused.job.image);
-                match refused.why {
-                    // It is answering an older frame, and that answer ends the silence.
-                    Why::Busy => Ok(()),
-                    Why::Stopped => Err(NotAsked::Stopped),
+                if let Input::Image(image) = refused.job.input {
+                    self.keep(image);
                 }
+                Err(NotAsked::Stopped)
+            }
+        }
+    }
+
+    /// The part `source` of a frame as the engine takes it: made its input here, or copied for a card that does so itself.
+    fn input(&mut self, frame: &FrameView<'_>, source: Rect) -> Result<(Input, Placement), NotAsked> {
+        let spec = *self.preprocessor.spec();
+        if let Some(ring) = self.worker.frame_ring() {
+            let placement = spec.place(source);
+            return Ok((Input::Frame(ring.copy(frame, placement)?), placement));
+        }
+        let side = spec.side_px as usize;
+        let mut image = self.spare.pop().unwrap_or_default();
+        image.resize(3 * side * side, 0.0);
+        match self.preprocessor.run(frame, source, &mut image) {
+            Ok(placement) => Ok((Input::Image(image), placement)),
+            Err(error) => {
+                self.keep(image);
+                Err(error.into())
             }
         }
     }

@@ -1,12 +1,11 @@
 //! The engine: one compiled network per batch size, its prompt bound until it changes.
 
-mod library;
-
 use openvino::{
     CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, Model, Node, PartialShape,
     PropertyKey, RwPropertyKey, Shape, Tensor,
 };
 
+use super::library;
 use crate::backend::interface::{Bound, check_images, check_logits};
 use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
 use crate::engine::{Description, Engine, Options, Precision};

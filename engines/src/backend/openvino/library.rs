@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::BACKEND;
+use super::enabled::BACKEND;
 use crate::deps::{self, Dependency};
 use crate::error::EngineError;
 

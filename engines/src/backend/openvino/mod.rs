@@ -4,8 +4,12 @@
 //!
 //! Not here: OpenVINO's GPU and NPU devices.
 
-#[cfg_attr(feature = "openvino", path = "enabled.rs")]
-#[cfg_attr(not(feature = "openvino"), path = "disabled.rs")]
-mod imp;
+#[cfg(feature = "openvino")]
+mod enabled;
+#[cfg(feature = "openvino")]
+mod library;
 
-pub use imp::{available, open};
+#[cfg(feature = "openvino")]
+pub use enabled::{available, open};
+#[cfg(not(feature = "openvino"))]
+crate::backend::left_out::left_out!("openvino");

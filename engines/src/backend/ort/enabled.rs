@@ -1,15 +1,16 @@
 //! The engine: one session for any batch size, the prompt's tensors kept until it changes.
 
-mod library;
-
 use std::borrow::Cow;
 
+use ort::environment::Environment;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
 
+use super::library;
 use crate::backend::interface::{Bound, check_images, check_logits};
 use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
+use crate::deps::Dependency;
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
@@ -23,7 +24,7 @@ pub(super) const BACKEND: &str = "ort";
 /// # Errors
 /// [`EngineError`] saying what is missing.
 pub fn available() -> Result<(), EngineError> {
-    library::load().map(drop)
+    library::load(BACKEND, Dependency::OnnxRuntime).map(drop)
 }
 
 /// Opens a folder for any batch size.
@@ -39,25 +40,41 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
             found: options.precision.name().to_owned(),
         });
     }
-    let (environment, library) = library::load()?;
+    let loaded = library::load(BACKEND, Dependency::OnnxRuntime)?;
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
+    let how = (BACKEND, Precision::F32, threads);
+    open_with(folder, loaded, how, |builder| configure(builder, threads))
+}
+
+fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
+    Ok(builder.with_intra_threads(threads)?.with_inter_threads(1)?)
+}
+
+/// Opens a folder in a library that was loaded, with a session that `configure` sets up.
+pub(super) fn open_with(
+    folder: &EngineFolder,
+    (environment, library): (Environment, String),
+    (backend, precision, threads): (&'static str, Precision, usize),
+    configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
+) -> Result<Box<dyn Engine>, EngineError> {
     let path = folder.path().join(MODEL_FILE);
     let session = Session::builder(&environment)
-        .and_then(|builder| configure(builder, threads))
-        .map_err(failed("setting options"))?
+        .and_then(configure)
+        .map_err(failed(backend, "setting options"))?
         .commit_from_file(&path)
-        .map_err(failed("reading model.onnx"))?;
+        .map_err(failed(backend, "reading model.onnx"))?;
     let inputs: Vec<Port> = session.inputs().iter().map(port).collect();
     let outputs: Vec<Port> = session.outputs().iter().map(port).collect();
     check_ports(&path, folder.network(), &inputs, &outputs)?;
     Ok(Box::new(OnnxRuntime {
         description: Description {
-            backend: BACKEND,
+            backend,
             library,
-            precision: Precision::F32,
+            precision,
             threads,
             model: folder.manifest().name.clone(),
             side_px: folder.manifest().model.side_px,
@@ -66,11 +83,6 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
         bound: Bound::new(folder),
         memory: Vec::new(),
     }))
-}
-
-fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
-    let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
-    Ok(builder.with_intra_threads(threads)?.with_inter_threads(1)?)
 }
 
 struct OnnxRuntime {
@@ -93,31 +105,32 @@ impl Engine for OnnxRuntime {
         memory: &PromptMemory,
         logits: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
-        let side = self.description.side_px;
+        let (side, backend) = (self.description.side_px, self.description.backend);
         check_images(images, batch, side)?;
         let tensors = &mut self.memory;
         self.bound.rebind(memory, |memory| {
-            *tensors = bind(memory).map_err(failed("binding the prompt"))?;
+            *tensors = bind(memory).map_err(failed(backend, "binding the prompt"))?;
             Ok(())
         })?;
         let image = TensorRef::from_array_view(([batch, 3, side, side], images))
-            .map_err(failed("filling the input"))?;
+            .map_err(failed(backend, "filling the input"))?;
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(1 + tensors.len());
         inputs.push((Cow::Borrowed(IMAGE), image.into()));
         for (name, tensor) in tensors.iter() {
             inputs.push((Cow::Borrowed(name.as_str()), tensor.into()));
         }
-        let outputs = self.session.run(inputs).map_err(failed("running"))?;
+        let outputs = self.session.run(inputs).map_err(failed(backend, "running"))?;
         let missing = || EngineError::Backend {
-            backend: BACKEND,
+            backend,
             step: "reading the output",
             message: format!("expected {LOGITS}, found no such output"),
         };
         let output = outputs.get(LOGITS).ok_or_else(missing)?;
-        let (_, values) = output.try_extract_tensor::<f32>().map_err(failed("reading the output"))?;
+        let (_, values) =
+            output.try_extract_tensor::<f32>().map_err(failed(backend, "reading the output"))?;
         logits.clear();
         logits.extend_from_slice(values);
-        check_logits(BACKEND, logits)
+        check_logits(backend, logits)
     }
 }
 
@@ -141,6 +154,6 @@ fn port(outlet: &Outlet) -> Port {
 }
 
 /// For `map_err`: the library's words, with what was being done.
-fn failed(step: &'static str) -> impl FnOnce(ort::Error) -> EngineError {
-    move |cause| EngineError::Backend { backend: BACKEND, step, message: cause.to_string() }
+pub(super) fn failed(backend: &'static str, step: &'static str) -> impl FnOnce(ort::Error) -> EngineError {
+    move |cause| EngineError::Backend { backend, step, message: cause.to_string() }
 }

@@ -1,27 +1,34 @@
 //! ONNX Runtime's library and its environment: one of each per process.
 
 use std::panic::catch_unwind;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use ort::LoadDynamicError;
 use ort::environment::Environment;
 
-use super::BACKEND;
 use crate::deps::{self, Dependency};
 use crate::error::EngineError;
 
-/// Kept until the process ends: the library allows a process one environment, ever.
-static LOADED: Mutex<Option<Environment>> = Mutex::new(None);
+/// Kept until the process ends, with the library's place: the library allows a process one environment, ever.
+static LOADED: Mutex<Option<(Environment, PathBuf)>> = Mutex::new(None);
 
-/// Opens the library, if this process has not yet, and gives its environment, its name and its version.
-pub(super) fn load() -> Result<(Environment, String), EngineError> {
+/// Opens that library, if this process has not yet, and gives its environment, its name and its version.
+pub(super) fn load(
+    backend: &'static str,
+    dependency: Dependency,
+) -> Result<(Environment, String), EngineError> {
     let name = format!("ONNX Runtime 1.{} or later", ort::MINOR_VERSION);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(environment) = loaded.as_ref() {
+    let path = deps::find(dependency)?;
+    let refuse = |message: String| EngineError::Library { backend, path: path.clone(), message };
+    if let Some((environment, first)) = loaded.as_ref() {
+        if *first != path {
+            let message = "a process opens one ONNX Runtime, and this one has opened";
+            return Err(refuse(format!("{message} {}", first.display())));
+        }
         return Ok((environment.clone(), version()));
     }
-    let path = deps::find(Dependency::OnnxRuntime)?;
-    let refuse = |message: String| EngineError::Library { backend: BACKEND, path: path.clone(), message };
     let opened = catch_unwind({
         let path = path.clone();
         move || ort::init_from(path)
@@ -33,7 +40,7 @@ pub(super) fn load() -> Result<(Environment, String), EngineError> {
     };
     let builder = builder.with_name("polyp").with_telemetry(false);
     let environment = builder.build().map_err(|cause| refuse(format!("does not start: {cause}")))?;
-    *loaded = Some(environment.clone());
+    *loaded = Some((environment.clone(), path.clone()));
     Ok((environment, version()))
 }
 

@@ -5,8 +5,23 @@
 //!
 //! Not here: making plans, and the way of a frame ([`crate::cuda`]).
 
-#[cfg_attr(feature = "tensorrt-rtx", path = "enabled.rs")]
-#[cfg_attr(not(feature = "tensorrt-rtx"), path = "disabled.rs")]
-mod imp;
+#[cfg(feature = "tensorrt-rtx")]
+mod enabled;
 
-pub use imp::{available, open, prepare};
+#[cfg(feature = "tensorrt-rtx")]
+pub use enabled::{available, open, prepare};
+#[cfg(not(feature = "tensorrt-rtx"))]
+crate::backend::left_out::left_out!("tensorrt-rtx");
+
+/// Refuses.
+///
+/// # Errors
+/// Always [`crate::error::EngineError::Feature`].
+#[cfg(not(feature = "tensorrt-rtx"))]
+pub fn prepare(
+    _folder: &crate::folder::EngineFolder,
+    _options: &crate::engine::Options,
+    _progress: &(dyn Fn(crate::engine::Progress) + Send + Sync),
+) -> Result<(), crate::error::EngineError> {
+    available()
+}

@@ -198,6 +198,16 @@ impl Flow {
         Ok(())
     }
 
+    /// Whether the oldest batch is done, or none is in flight.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the card fails.
+    pub fn is_done(&mut self) -> Result<bool, EngineError> {
+        let oldest = self.flying.front().and_then(|(lane, ..)| self.lanes.get(*lane));
+        let Some(done) = oldest.map(|lane| lane.events.done) else { return Ok(true) };
+        self.driver.has_come(done).map_err(failed("looking for a batch"))
+    }
+
     /// Waits for the oldest batch, writes a mask (or why there is none) for each of its frames to `masks` (whose elements' memory is used again) and
     /// says where the time went.
     ///
