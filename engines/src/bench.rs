@@ -4,6 +4,8 @@
 //!
 //! Not here: preprocessing and painting (the benches of `polyp`), and a whole pipeline's latency.
 
+mod frames;
+
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -11,7 +13,9 @@ use serde::Serialize;
 use crate::engine::{Engine, Precision};
 use crate::error::EngineError;
 use crate::memory::PromptMemory;
+
 use crate::verify::fixed_image;
+pub use frames::{FrameReport, StageTimes, bench_frames};
 
 /// Frames that are run before the clock counts.
 const WARM_UP: usize = 10;
@@ -80,8 +84,13 @@ pub fn bench(engine: &mut dyn Engine, memory: &PromptMemory, frames: usize) -> R
 
 /// The smallest of the sorted `times` that a share `share` of all do not exceed, in milliseconds.
 fn rank_ms(times: &[Duration], share: f64) -> f64 {
-    let rank = (share * times.len() as f64).ceil().max(1.0) as usize;
-    times.get(rank - 1).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    rank(times, share).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+}
+
+/// The smallest of the sorted `values` that a share `share` of all do not exceed.
+fn rank<T: Copy>(values: &[T], share: f64) -> Option<T> {
+    let rank = (share * values.len() as f64).ceil().max(1.0) as usize;
+    values.get(rank - 1).copied()
 }
 
 #[cfg(test)]

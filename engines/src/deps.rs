@@ -23,6 +23,8 @@ pub enum Dependency {
     OnnxRuntimeGpu,
     /// TensorRT for RTX's library; its ONNX parser lies beside it.
     TensorRtRtx,
+    /// TensorRT 11's library; its ONNX parser lies beside it.
+    TensorRt,
     /// NVRTC, NVIDIA's compiler for kernels; only tests and who changes a kernel need it.
     Nvrtc,
     /// The folder of a text encoder: `config.json`, `model.safetensors`, a vocabulary.
@@ -37,17 +39,19 @@ impl Dependency {
             Self::OnnxRuntime => "onnxruntime",
             Self::OnnxRuntimeGpu => "onnxruntime-gpu",
             Self::TensorRtRtx => "tensorrt-rtx",
+            Self::TensorRt => "tensorrt",
             Self::Nvrtc => "nvrtc",
             Self::TextEncoder => "text encoder",
         }
     }
 
-    /// The command that fetches it.
-    pub fn command(self) -> &'static str {
+    /// What brings it.
+    pub fn remedy(self) -> &'static str {
         match self {
-            Self::OpenVino | Self::OnnxRuntime | Self::TextEncoder => "make setup",
-            Self::TensorRtRtx | Self::Nvrtc => "make setup-gpu",
-            Self::OnnxRuntimeGpu => "pip download onnxruntime-gpu==1.31.1",
+            Self::OpenVino | Self::OnnxRuntime | Self::TextEncoder => "run `make setup`",
+            Self::TensorRtRtx | Self::Nvrtc => "run `make setup-gpu`",
+            Self::TensorRt => "install NVIDIA's TensorRT 11.4",
+            Self::OnnxRuntimeGpu => "unpack the wheel onnxruntime-gpu 1.31.1",
         }
     }
 
@@ -58,6 +62,7 @@ impl Dependency {
             Self::OnnxRuntime => "POLYP_ONNXRUNTIME_LIB",
             Self::OnnxRuntimeGpu => "POLYP_ONNXRUNTIME_GPU_LIB",
             Self::TensorRtRtx => "POLYP_TENSORRT_RTX_LIB",
+            Self::TensorRt => "POLYP_TENSORRT_LIB",
             Self::Nvrtc => "POLYP_NVRTC_LIB",
             Self::TextEncoder => "POLYP_TEXT_ENCODER",
         }
@@ -70,6 +75,7 @@ impl Dependency {
             Self::OnnxRuntime => "onnxruntime/libonnxruntime.so",
             Self::OnnxRuntimeGpu => "onnxruntime-gpu/libonnxruntime.so",
             Self::TensorRtRtx => "tensorrt-rtx/libtensorrt_rtx.so.1",
+            Self::TensorRt => "tensorrt/libnvinfer.so.11",
             Self::Nvrtc => "nvrtc/libnvrtc.so.12",
             Self::TextEncoder => "minilm",
         }
@@ -126,7 +132,7 @@ fn first_of(dependency: Dependency, places: Vec<PathBuf>) -> Result<PathBuf, Eng
     let found = places.iter().find(|place| place.exists()).cloned();
     found.ok_or_else(|| EngineError::Missing {
         dependency: dependency.name(),
-        command: dependency.command(),
+        remedy: dependency.remedy(),
         variable: dependency.variable(),
         looked: places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
     })

@@ -228,8 +228,15 @@ pub const BACKENDS: &[Backend] = &[
         name: "tensorrt-rtx",
         help: "TensorRT for RTX 1.5 to 1.7 on an NVIDIA card: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
-        available: backend::tensorrt_rtx::available,
-        open: backend::tensorrt_rtx::open,
+        available: backend::tensorrt::rtx::available,
+        open: backend::tensorrt::rtx::open,
+    },
+    Backend {
+        name: "tensorrt",
+        help: "TensorRT 11.4 on an NVIDIA card: f16 or f32",
+        precisions: &[Precision::F16, Precision::F32],
+        available: backend::tensorrt::full::available,
+        open: backend::tensorrt::full::open,
     },
     Backend {
         name: "ort-tensorrt",
@@ -270,7 +277,7 @@ mod tests {
         let error = Backend::named("cuda9").err().unwrap().to_string();
         assert_eq!(
             error,
-            "backend: expected openvino or ort or tensorrt-rtx or ort-tensorrt or reference, found cuda9"
+            "backend: expected openvino or ort or tensorrt-rtx or tensorrt or ort-tensorrt or reference, found cuda9"
         );
     }
 

@@ -82,12 +82,12 @@ pub enum EngineError {
         message: String,
     },
     /// A library or model folder that cargo does not bring is nowhere.
-    #[error("{dependency}: expected it at {looked}, found nothing there; run `{command}` or set {variable}")]
+    #[error("{dependency}: expected it at {looked}, found nothing there; {remedy}, or set {variable}")]
     Missing {
         /// What.
         dependency: &'static str,
-        /// What fetches it.
-        command: &'static str,
+        /// What brings it.
+        remedy: &'static str,
         /// The variable that names its place.
         variable: &'static str,
         /// Where it was looked for.

@@ -17,7 +17,7 @@ use polyp_engine::cuda::driver::Card;
 use polyp_engine::cuda::nvidia;
 use polyp_engine::folder::{EngineFolder, write_random};
 use polyp_engine::manifest::MODEL_FILE;
-use polyp_engine::plan::{Plan, PlanOptions, PlanPrecision, Progress, RtxNetwork, build};
+use polyp_engine::plan::{Plan, PlanOptions, PlanPrecision, Progress, TensorRt, build};
 use sha2::{Digest as _, Sha256};
 
 fn committed() -> PathBuf {
@@ -92,7 +92,7 @@ fn loading_without_a_driver_is_a_sentence() {
     let folder = EngineFolder::open(&committed()).unwrap();
     let plan = build(&folder, &PlanOptions::default(), temp.path(), &|_| ()).unwrap();
     let card = Card { name: "none".to_owned(), capability: (8, 9), driver: (13, 0), memory: 8 << 30 };
-    let load = |plan: &Plan, card: &Card| RtxNetwork::load(plan, card).err().map(|error| error.to_string());
+    let load = |plan: &Plan, card: &Card| TensorRt::load(plan, card).err().map(|error| error.to_string());
     if nvidia::available(0).is_ok() {
         println!("skipped: loading a plan without a driver, because this machine has a card");
     } else {

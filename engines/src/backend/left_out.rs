@@ -4,6 +4,21 @@
 
 /// The backend's functions, refusing. The feature has the backend's name.
 macro_rules! left_out {
+    ($name:literal, prepare) => {
+        crate::backend::left_out::left_out!($name);
+
+        /// Refuses.
+        ///
+        /// # Errors
+        /// Always [`crate::error::EngineError::Feature`].
+        pub fn prepare(
+            _folder: &crate::folder::EngineFolder,
+            _options: &crate::engine::Options,
+            _progress: &(dyn Fn(crate::engine::Progress) + Send + Sync),
+        ) -> Result<(), crate::error::EngineError> {
+            available()
+        }
+    };
     ($name:literal) => {
         /// Refuses.
         ///

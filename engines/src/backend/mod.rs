@@ -9,4 +9,4 @@ pub mod openvino;
 pub mod ort;
 pub(crate) mod ports;
 pub mod reference;
-pub mod tensorrt_rtx;
+pub mod tensorrt;

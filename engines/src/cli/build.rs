@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use polyp_engine::folder::EngineFolder;
-use polyp_engine::plan::{PlanOptions, PlanPrecision, Progress, TENSORRT_RTX, build, cache};
+use polyp_engine::plan::{FLAVOUR, PlanOptions, PlanPrecision, Progress, build, cache};
 
 use super::options::shown;
 
-/// Make a plan of an engine folder for NVIDIA cards, ahead of time; no card is needed
+/// Make a plan of an engine folder for NVIDIA cards, ahead of time; TensorRT for RTX needs no card for that
 #[derive(Debug, Args)]
 pub(super) struct Build {
     /// The engine folder
     #[arg(value_name = "ENGINE")]
     engine: PathBuf,
     /// The library that the plan is for
-    #[arg(long, value_name = "NAME", default_value = TENSORRT_RTX, value_parser = [TENSORRT_RTX])]
+    #[arg(long, value_name = "NAME", default_value = FLAVOUR.name, value_parser = [FLAVOUR.name])]
     backend: String,
     /// The numbers to compute in
     #[arg(long, value_name = "NAME", default_value = PlanPrecision::F16.name(), value_parser = precision_names())]

@@ -25,7 +25,7 @@ pub(super) struct Run {
     threads: usize,
     /// The most pictures that a card runs at once; 0 for 8
     #[arg(long, value_name = "N", default_value_t = 0)]
-    batch: usize,
+    pub(super) batch: usize,
 }
 
 impl Run {

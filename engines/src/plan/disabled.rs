@@ -1,13 +1,13 @@
-//! What stands in for TensorRT for RTX in a program that was built without it: a refusal.
+//! What stands in for TensorRT in a program that was built without it: a refusal.
 
 use std::path::Path;
 
-use super::{Plan, PlanOptions, Progress, TENSORRT_RTX};
+use super::{FLAVOUR, Plan, PlanOptions, Progress};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
 
 fn refusal() -> EngineError {
-    EngineError::Feature { backend: TENSORRT_RTX, feature: TENSORRT_RTX }
+    EngineError::Feature { backend: FLAVOUR.name, feature: FLAVOUR.name }
 }
 
 /// Refuses.

@@ -8,15 +8,17 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use polyp::model::Network;
+#[cfg(feature = "tensorrt-rtx")]
+use trtx::ComputeCapability;
 use trtx::interfaces::MonitorProgress;
 use trtx::trtx_sys::Dims64;
-use trtx::{
-    Builder, BuilderConfig, ComputeCapability, DataType, OnnxParser, OptProfileSelector, ProfilingVerbosity,
-};
+use trtx::{Builder, BuilderConfig, DataType, OnnxParser, OptProfileSelector, ProfilingVerbosity};
 
+#[cfg(feature = "tensorrt-rtx")]
+use super::CAPABILITIES;
 use super::{
-    CAPABILITIES, DESCRIPTION_FILE, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress,
-    TENSORRT_RTX, key, library, read,
+    DESCRIPTION_FILE, FLAVOUR, PLAN_FILE, Plan, PlanDescription, PlanOptions, PlanPrecision, Progress, key,
+    library, read,
 };
 use crate::backend::ports::{IMAGE, Port, check_ports};
 use crate::error::EngineError;
@@ -48,6 +50,11 @@ pub fn build(
     out: &Path,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Plan, EngineError> {
+    if FLAVOUR.needs_card {
+        // Without a driver, this library's calls may crash.
+        crate::cuda::nvidia::available(0)
+            .map_err(|cause| EngineError::Card { step: "making a plan", cause })?;
+    }
     let version = library::load()?;
     if options.largest_batch == 0 {
         let (expected, found) = ("at least 1".to_owned(), "0".to_owned());
@@ -90,7 +97,7 @@ pub fn build(
 
 fn failed(step: &'static str) -> impl Fn(trtx::Error) -> EngineError {
     move |error| EngineError::Backend {
-        backend: TENSORRT_RTX,
+        backend: FLAVOUR.name,
         step,
         message: library::take_said().explain(&error.to_string()),
     }
@@ -119,6 +126,8 @@ fn compile(
     let mut config = builder.create_config().map_err(failed("setting up"))?;
     // Without it, the library does not say what became of the layers.
     config.set_profiling_verbosity(ProfilingVerbosity::kDETAILED);
+    // The other flavour's plans are of the card that they are made on.
+    #[cfg(feature = "tensorrt-rtx")]
     if let Some(capability) = options.capability {
         config.set_nb_compute_capabilities(1).map_err(failed("setting up"))?;
         config.set_compute_capability(named(capability)?, 0).map_err(failed("setting up"))?;
@@ -130,6 +139,7 @@ fn compile(
     Ok((plan.to_vec(), library::take_said().layers))
 }
 
+#[cfg(feature = "tensorrt-rtx")]
 /// The library's name for a compute capability.
 fn named(capability: (i32, i32)) -> Result<ComputeCapability, EngineError> {
     Ok(match capability {

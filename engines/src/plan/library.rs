@@ -1,4 +1,4 @@
-//! TensorRT for RTX's two libraries, opened once per process and for ever, and what they say while they work.
+//! TensorRT's two libraries, opened once per process and for ever, and what they say while they work.
 //!
 //! Nothing in TensorRT or its binding compares versions, and calling a library with another one's headers is a crash and
 //! not an error. So its version is asked for before anything else.
@@ -10,12 +10,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use trtx::{LogHandler, Logger, Severity};
 
-use super::TENSORRT_RTX;
-use crate::deps::{self, Dependency};
+use super::FLAVOUR;
+use crate::deps;
 use crate::error::EngineError;
 
-/// The oldest and the newest version that the binding's headers (1.5) are known to fit: later versions only append.
-const KNOWN: std::ops::RangeInclusive<c_int> = 10_500..=10_799;
 /// Lines of the library's own words that are kept for an error.
 const KEPT: usize = 40;
 
@@ -28,16 +26,16 @@ pub(super) fn load() -> Result<String, EngineError> {
     if let Some(version) = loaded.as_ref() {
         return Ok(version.clone());
     }
-    let path = deps::find(Dependency::TensorRtRtx)?;
+    let path = deps::find(FLAVOUR.dependency)?;
     let refuse =
-        |message: String| EngineError::Library { backend: TENSORRT_RTX, path: path.clone(), message };
+        |message: String| EngineError::Library { backend: FLAVOUR.name, path: path.clone(), message };
     let version = version(&path).map_err(refuse)?;
     let refuse =
-        |message: String| EngineError::Library { backend: TENSORRT_RTX, path: path.clone(), message };
+        |message: String| EngineError::Library { backend: FLAVOUR.name, path: path.clone(), message };
     trtx::dynamically_load_tensorrt(Some(&path)).map_err(|error| refuse(format!("{error:?}")))?;
-    let parser = path.with_file_name("libtensorrt_onnxparser_rtx.so.1");
+    let parser = path.with_file_name(FLAVOUR.parser);
     trtx::dynamically_load_tensorrt_onnxparser(Some(&parser)).map_err(|error| EngineError::Library {
-        backend: TENSORRT_RTX,
+        backend: FLAVOUR.name,
         path: parser.clone(),
         message: format!("expected the ONNX parser of the same release: {error:?}"),
     })?;
@@ -47,7 +45,7 @@ pub(super) fn load() -> Result<String, EngineError> {
 
 /// The version that a library gives itself, if it is one that can be called.
 fn version(path: &Path) -> Result<String, String> {
-    let expected = "expected TensorRT for RTX 1.5 to 1.7";
+    let expected = format!("expected {} {}", FLAVOUR.product, FLAVOUR.versions);
     // SAFETY: opening it runs its initialisers, which is what using it would do.
     let library =
         unsafe { libloading::Library::new(path) }.map_err(|error| format!("{expected}: {error:?}"))?;
@@ -62,8 +60,8 @@ fn version(path: &Path) -> Result<String, String> {
     std::mem::forget(library);
     let number = number.map_err(|_absent| format!("{expected}, found another library"))?;
     let text = format!("{}.{}.{}", number / 10_000, number / 100 % 100, number % 100);
-    if KNOWN.contains(&number) {
-        Ok(format!("TensorRT for RTX {text}"))
+    if (FLAVOUR.known.0..=FLAVOUR.known.1).contains(&number) {
+        Ok(format!("{} {text}", FLAVOUR.product))
     } else {
         Err(format!("{expected}, found {text}"))
     }
@@ -118,7 +116,7 @@ pub(super) fn logger() -> Result<&'static Logger, EngineError> {
         return Ok(logger);
     }
     let made = Logger::new(Listener).map_err(|error| EngineError::Backend {
-        backend: TENSORRT_RTX,
+        backend: FLAVOUR.name,
         step: "starting",
         message: error.to_string(),
     })?;

@@ -8,12 +8,20 @@
 //!
 //! Not here: the way of a frame over the card ([`crate::cuda`]).
 
-#[cfg_attr(feature = "tensorrt-rtx", path = "enabled.rs")]
-#[cfg_attr(not(feature = "tensorrt-rtx"), path = "disabled.rs")]
+#[cfg(all(feature = "tensorrt-rtx", feature = "tensorrt"))]
+compile_error!(
+    "the features `tensorrt-rtx` and `tensorrt` are two flavours of one library: a program is built with one of them"
+);
+
+mod flavour;
+#[cfg_attr(any(feature = "tensorrt-rtx", feature = "tensorrt"), path = "enabled.rs")]
+#[cfg_attr(not(any(feature = "tensorrt-rtx", feature = "tensorrt")), path = "disabled.rs")]
 mod imp;
 #[cfg(feature = "tensorrt-rtx")]
+mod kernels;
+#[cfg(any(feature = "tensorrt-rtx", feature = "tensorrt"))]
 mod library;
-#[cfg(feature = "tensorrt-rtx")]
+#[cfg(any(feature = "tensorrt-rtx", feature = "tensorrt"))]
 mod network;
 
 use std::path::{Path, PathBuf};
@@ -25,12 +33,13 @@ use crate::weights::file;
 
 pub use imp::{available, build};
 #[cfg(feature = "tensorrt-rtx")]
-pub use network::{KernelCache, RtxNetwork};
+pub use kernels::KernelCache;
+#[cfg(any(feature = "tensorrt-rtx", feature = "tensorrt"))]
+pub use network::TensorRt;
 
 pub use crate::engine::Progress;
 
-/// The flavour's name in options and reports.
-pub const TENSORRT_RTX: &str = "tensorrt-rtx";
+pub use flavour::{FLAVOUR, FULL, Flavour, RTX};
 
 /// The numbers that a plan computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +135,8 @@ const DESCRIPTION_FILE: &str = "plan.json";
 pub fn key(model_sha256: &str, library: &str, options: &PlanOptions) -> String {
     let PlanOptions { precision, largest_batch, capability } = options;
     let cards = capability.map_or_else(|| "8.0 on".to_owned(), |(major, minor)| format!("{major}.{minor}"));
-    let all = format!("{TENSORRT_RTX} {library} {model_sha256} {} {largest_batch} {cards}", precision.name());
+    let all =
+        format!("{} {library} {model_sha256} {} {largest_batch} {cards}", FLAVOUR.name, precision.name());
     file::sha256_hex(all.as_bytes())
 }
 

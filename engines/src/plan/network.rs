@@ -1,57 +1,35 @@
 //! A plan that is loaded on a card.
 
 use std::ffi::c_void;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::path::Path;
 
 use trtx::trtx_sys::Dims64;
-use trtx::{
-    CudaEngine, CudaGraphStrategy, DataType, DynamicShapesKernelSpecializationStrategy, ExecutionContext,
-    Runtime, RuntimeCache, TensorIOMode,
-};
+use trtx::{CudaEngine, DataType, ExecutionContext, Runtime, TensorIOMode};
 
-use super::{PLAN_FILE, Plan, TENSORRT_RTX, library};
+#[cfg(feature = "tensorrt-rtx")]
+use super::kernels::{self, KernelCache};
+use super::{FLAVOUR, PLAN_FILE, Plan, library};
 use crate::backend::ports::{IMAGE, LOGITS, Port};
 use crate::cuda::driver::{Address, Card, CardError, Network, Ports};
 use crate::error::EngineError;
-use crate::weights::file;
 
 /// The oldest driver that the library itself runs with: its CUDA runtime is of 13.0.
 const DRIVER: (i32, i32) = (13, 0);
 
 /// A plan on a card, for one thread.
-pub struct RtxNetwork {
+pub struct TensorRt {
     // Dropped from the top, as the library wants it.
     context: ExecutionContext<'static>,
     engine: CudaEngine<'static>,
     _runtime: Runtime<'static>,
-    cache: KernelCache,
+    #[cfg(feature = "tensorrt-rtx")]
+    kernels: KernelCache,
     library: String,
     side_px: i64,
     largest_batch: usize,
 }
 
-/// What the library compiled for one card, to be found by the next start.
-#[derive(Clone)]
-pub struct KernelCache {
-    cache: Arc<RuntimeCache>,
-    path: PathBuf,
-}
-
-impl KernelCache {
-    /// Writes it beside the plan. It only saves time: a failure is logged.
-    pub fn keep(&self) {
-        let kept = self.cache.serialize().map_err(|error| error.to_string());
-        let kept =
-            kept.and_then(|bytes| file::replace(&self.path, &bytes).map_err(|error| error.to_string()));
-        if let Err(error) = kept {
-            tracing::warn!(path = %self.path.display(), error, "compiled kernels are not kept: the next start takes as long");
-        }
-    }
-}
-
-impl RtxNetwork {
+impl TensorRt {
     /// Loads `plan` on the card whose context is current in this thread.
     ///
     /// # Errors
@@ -68,37 +46,30 @@ impl RtxNetwork {
         let failed = failed(&path);
         let mut runtime = Runtime::new(library::logger()?).map_err(&failed)?;
         let mut engine = runtime.deserialize_cuda_engine(&bytes).map_err(&failed)?;
-        let mut config = engine.create_runtime_config().map_err(&failed)?;
-        let cache = Arc::new(config.create_runtime_cache().map_err(&failed)?);
-        let cache = KernelCache { cache, path: plan.folder.join(kernels_file(card)) };
-        if let Ok(kept) = std::fs::read(&cache.path)
-            && let Err(error) = cache.cache.deserialize(&kept)
-        {
-            tracing::info!(path = %cache.path.display(), %error, "kernels of another card or version are compiled anew");
-        }
-        config.set_runtime_cache(Arc::clone(&cache.cache)).map_err(&failed)?;
-        // Otherwise the library compiles behind our back, and a recorded graph would keep the slow stand-ins for ever.
-        let eager = DynamicShapesKernelSpecializationStrategy::kEAGER;
-        config.set_dynamic_shapes_kernel_specialization_strategy(eager);
-        // Our graphs hold more than the network.
-        config.set_cuda_graph_strategy(CudaGraphStrategy::kDISABLED).map_err(&failed)?;
-        let context = engine.create_execution_context_with_config(Rc::new(config)).map_err(&failed)?;
+        #[cfg(feature = "tensorrt-rtx")]
+        let (context, kernels) = kernels::context(&mut engine, plan, card).map_err(&failed)?;
+        #[cfg(not(feature = "tensorrt-rtx"))]
+        let context = engine.create_execution_context().map_err(&failed)?;
         let image = engine.tensor_shape(IMAGE).map_err(&failed)?;
         let side_px = image.last().copied().unwrap_or_default();
         let largest_batch = plan.description.largest_batch;
-        Ok(Self { context, engine, _runtime: runtime, cache, library, side_px, largest_batch })
+        Ok(Self {
+            context,
+            engine,
+            _runtime: runtime,
+            #[cfg(feature = "tensorrt-rtx")]
+            kernels,
+            library,
+            side_px,
+            largest_batch,
+        })
     }
 
     /// What the library compiles for this card.
-    pub fn cache(&self) -> KernelCache {
-        self.cache.clone()
+    #[cfg(feature = "tensorrt-rtx")]
+    pub fn kernels(&self) -> KernelCache {
+        self.kernels.clone()
     }
-}
-
-/// The library takes compiled kernels back on the same model of card and a driver that is no older.
-fn kernels_file(card: &Card) -> String {
-    let name: String = card.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("kernels-{name}-{}.{}.bin", card.driver.0, card.driver.1)
 }
 
 /// For `map_err`: the library's words about a plan.
@@ -111,13 +82,13 @@ fn failed(path: &Path) -> impl Fn(trtx::Error) -> EngineError {
 
 fn running(step: &'static str) -> impl Fn(trtx::Error) -> EngineError {
     move |error| EngineError::Backend {
-        backend: TENSORRT_RTX,
+        backend: FLAVOUR.name,
         step,
         message: library::take_said().explain(&error.to_string()),
     }
 }
 
-impl Network for RtxNetwork {
+impl Network for TensorRt {
     fn library(&self) -> &str {
         &self.library
     }

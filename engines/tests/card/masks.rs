@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use polyp::decode::{Decoder, uncertainty_byte};
-use polyp::frame::{Colorimetry, PixelFormat};
+use polyp::frame::{Colorimetry, PixelFormat, Size};
 use polyp::input::Normalisation;
 use polyp::model::ModelSpec;
 use polyp::preprocess::Preprocessor;
+use polyp_engine::bench::bench_frames;
 use polyp_engine::cuda::arguments::{DevicePlane, Picture, SourceFormat, Target};
 use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::engine::{Engine, Mask, Stages};
@@ -289,4 +290,26 @@ fn what_is_not_finite_is_one_pictures_fault() {
     // The next batch is well again.
     mock.state.borrow_mut().network.spoil = 0.0;
     assert_eq!(run(&mut engine, &folder, &[&stills[0], &stills[1]]).0.len(), 2);
+}
+
+#[test]
+fn every_step_of_a_frames_way_is_timed() {
+    let folder = folder();
+    let (_mock, engine) = card(&folder, 2);
+    let mut engine = engine.unwrap();
+    let (spec, memory) = (folder.manifest().input, folder.memory().unwrap());
+    let what = (Size::new(96, 64), 2, 5);
+    let report = bench_frames(engine.frames().unwrap(), spec, &memory, what).unwrap();
+    assert_eq!((report.format, report.size, report.batch, report.frames), ("UYVY", [96, 64], 2, 6));
+    let stages: Vec<&str> = report.stages.iter().map(|row| row.stage).collect();
+    let steps = ["upload", "input", "network", "masks", "download"];
+    assert_eq!(stages[..5], steps);
+    assert_eq!(stages[5..], ["whole, on the card", "whole, memory to memory"]);
+    for row in &report.stages {
+        let times = [row.min_ms, row.median_ms, row.p99_ms, row.p999_ms, row.max_ms];
+        assert!(times[0] > 0.0 && times.is_sorted(), "{row:?}");
+    }
+    assert!(report.frames_per_second > 0.0 && report.frames_per_second_overlapped > 0.0);
+    // It runs as a graph again.
+    assert_eq!(run(&mut engine, &folder, &[&Still::fixture(0)]).1.steps, None);
 }

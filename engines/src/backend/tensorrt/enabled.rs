@@ -7,7 +7,7 @@ use crate::cuda::nvidia;
 use crate::engine::{Engine, Options, Precision, Progress};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
-use crate::plan::{self, Plan, PlanOptions, PlanPrecision, RtxNetwork, TENSORRT_RTX};
+use crate::plan::{self, FLAVOUR, Plan, PlanOptions, PlanPrecision, TensorRt};
 
 /// The card that is used: the first.
 const ORDINAL: usize = 0;
@@ -50,16 +50,18 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
     let card = card()?;
     let plan = plan_for(folder, options, &card, &|_progress| {})?;
     let driver = nvidia::open(ORDINAL).map_err(refused)?;
-    let network = RtxNetwork::load(&plan, &card)?;
-    let cache = network.cache();
+    let network = TensorRt::load(&plan, &card)?;
+    #[cfg(feature = "tensorrt-rtx")]
+    let kernels = network.kernels();
     let precision = match plan.description.precision {
         PlanPrecision::F16 => Precision::F16,
         PlanPrecision::F32 => Precision::F32,
     };
-    let how = (TENSORRT_RTX, precision, plan.description.largest_batch);
+    let how = (FLAVOUR.name, precision, plan.description.largest_batch);
     let engine = CardEngine::new(Box::new(driver), Box::new(network), folder, how)?;
-    // Now it holds what the library compiled for this card while the graphs were recorded: the next start is quick.
-    cache.keep();
+    // Now they are what the library compiled for this card while the graphs were recorded: the next start is quick.
+    #[cfg(feature = "tensorrt-rtx")]
+    kernels.keep();
     Ok(Box::new(engine))
 }
 
@@ -73,14 +75,15 @@ fn plan_for(
         Precision::Auto | Precision::F16 => PlanPrecision::F16,
         Precision::F32 => PlanPrecision::F32,
         Precision::Bf16 => {
-            let expected = format!("f16, f32 or auto with backend {TENSORRT_RTX}");
+            let expected = format!("f16, f32 or auto with backend {}", FLAVOUR.name);
             let found = options.precision.name().to_owned();
             return Err(EngineError::Refused { option: "precision", expected, found });
         }
     };
     let largest_batch =
         if options.largest_batch == 0 { SIZES[SIZES.len() - 1] } else { options.largest_batch };
-    let capability = plan::needs_own_plan(card.capability).then_some(card.capability);
+    let own = FLAVOUR.needs_card || plan::needs_own_plan(card.capability);
+    let capability = own.then_some(card.capability);
     let options = PlanOptions { precision, largest_batch, capability };
     plan::build(folder, &options, &plan::cache()?, progress)
 }
