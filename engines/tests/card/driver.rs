@@ -7,14 +7,22 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libloading::Library;
-use polyp_engine::cuda::driver::{Address, CardError, Network, Ports};
+use polyp::decode::{Decoder, uncertainty_byte};
+use polyp::frame::{Colorimetry, Matrix, Range, Rect, Size};
+use polyp::input::{Fit, InputSpec, Normalisation};
+use polyp::random::Random;
+use polyp_engine::cuda::arguments::{DevicePlane, Picture, SourceFormat, Target};
+use polyp_engine::cuda::driver::{
+    Address, Argument, CardError, Driver as _, Network, Ports, Priority, Stream,
+};
 use polyp_engine::cuda::engine::CardEngine;
 use polyp_engine::cuda::kernels::{HOST_OPTIONS, host_source};
-use polyp_engine::cuda::nvidia;
+use polyp_engine::cuda::nvidia::{self, Nvidia};
 use polyp_engine::engine::{Engine, Precision};
 use polyp_engine::error::EngineError;
 use tempfile::TempDir;
 
+use crate::host::Host;
 use crate::network::CpuNetwork;
 use crate::{Still, card, folder, on_cpu, root};
 
@@ -132,6 +140,131 @@ fn the_drivers_calls_make_the_same_masks() {
     engine.infer(&images, 3, &memory, &mut found).unwrap();
     other.infer(&images, 3, &memory, &mut expected).unwrap();
     assert_eq!(found, expected);
+}
+
+/// Every kernel through the driver's calls: on a machine with a card, its results are those of the C++ compiler to the last bit.
+#[test]
+fn kernels_are_the_cpus_to_the_last_bit() {
+    let stand_in = stand_in();
+    if let Some((_folder, library)) = &stand_in {
+        // SAFETY: as above.
+        std::mem::forget(unsafe { Library::new(library) }.unwrap());
+    } else {
+        println!("with the card of this machine");
+    }
+    let mut driver = nvidia::open(0).unwrap();
+    let stream = driver.stream(Priority::High).unwrap();
+    let host = Host::new();
+    let mut random = Random::new(&[31]);
+    for format in SourceFormat::ALL {
+        let size = Size::new(64 + random.below(90) as u32, 48 + random.below(70) as u32);
+        let planes: Vec<(Vec<u8>, usize)> = (0..format.planes())
+            .map(|plane| {
+                let (stride, rows) = format.plane_extent(plane, size);
+                ((0..stride * rows).map(|_| (random.bits() >> 56) as u8).collect(), stride)
+            })
+            .collect();
+        let colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+        let placement =
+            InputSpec { side_px: 32, fit: Fit::Letterbox, normalisation: Normalisation::ZScorePerImage }
+                .place(Rect::whole(size));
+        let target = Target::from(placement);
+        let picture = |places: &[u64]| {
+            let planes: Vec<DevicePlane> = places
+                .iter()
+                .zip(&planes)
+                .map(|(address, (bytes, stride))| DevicePlane {
+                    address: *address,
+                    bytes: bytes.len(),
+                    stride: *stride,
+                })
+                .collect();
+            Picture::new(format, size, colorimetry, &planes, placement.source).unwrap()
+        };
+        let own: Vec<u64> = planes.iter().map(|(bytes, _)| bytes.as_ptr() as u64).collect();
+        let (rgb, sums, squares) = host.shrink(picture(&own), target);
+        let moments = host.moments(target, &sums, &squares);
+        let image = host.normalise(target, false, &rgb, &moments);
+
+        let mut card = OnCard { driver: &mut driver, stream };
+        let places: Vec<u64> = planes.iter().map(|(bytes, _)| card.put(bytes)).collect();
+        let (pictures, targets) = (card.put(&picture(&places).to_bytes()), card.put(&target.to_bytes()));
+        let [rgb_at, sums_at, squares_at, moments_at, image_at] =
+            [3 * 1024, 12 * 32, 12 * 32, 24, 12 * 1024].map(|bytes| card.put(&vec![0; bytes]));
+        let at = Argument::Address;
+        card.launch(
+            "polyp_shrink",
+            [2, 2, 1],
+            [16, 16, 1],
+            &[at(pictures), at(targets), at(rgb_at), at(sums_at), at(squares_at)],
+        );
+        card.launch(
+            "polyp_moments",
+            [1, 1, 1],
+            [32, 1, 1],
+            &[at(targets), at(sums_at), at(squares_at), at(moments_at)],
+        );
+        let arguments = [at(targets), Argument::Number(0), at(rgb_at), at(moments_at), at(image_at)];
+        card.launch("polyp_normalise_f32", [12, 1, 1], [256, 1, 1], &arguments);
+        assert!(card.get(rgb_at, rgb.len()) == rgb, "{format:?}");
+        assert!(card.get(image_at, 4 * image.len()) == bytes(&image), "{format:?}");
+    }
+    let decoder = Decoder::new(1.7).unwrap();
+    let (steps, doubts) = (decoder.steps(), (0..=255).map(uncertainty_byte).collect::<Vec<u8>>());
+    let mut logits: Vec<f32> = (0..4096).map(|_| (random.unit() - 0.5) * 30.0).collect();
+    logits[77] = f32::NAN;
+    let (probability, doubt, wrong) = host.decode(&logits, &steps, &doubts);
+    let mut card = OnCard { driver: &mut driver, stream };
+    let read = [card.put(&bytes(&logits)), card.put(&bytes(&steps)), card.put(&doubts)];
+    let wrote = [card.put(&[9; 4096]), card.put(&[9; 4096]), card.put(&[255; 4])];
+    let arguments: Vec<Argument> = [Argument::Number(4096)]
+        .into_iter()
+        .chain(read.into_iter().chain(wrote).map(Argument::Address))
+        .collect();
+    card.launch("polyp_decode_f32", [16, 1, 1], [256, 1, 1], &arguments);
+    assert!(card.get(wrote[0], 4096) == probability && card.get(wrote[1], 4096) == doubt);
+    assert_eq!((card.get(wrote[2], 4), wrong), (77_u32.to_le_bytes().to_vec(), 77));
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// A card's memory, one copy and one launch at a time.
+struct OnCard<'a> {
+    driver: &'a mut Nvidia,
+    stream: Stream,
+}
+
+impl OnCard<'_> {
+    fn put(&mut self, bytes: &[u8]) -> u64 {
+        let place = self.driver.allocate(bytes.len()).unwrap();
+        let mut pinned = self.driver.pinned()(bytes.len()).unwrap();
+        pinned.bytes_mut().copy_from_slice(bytes);
+        // SAFETY: both are that long, and `pinned` lives until the stream has settled.
+        unsafe { self.driver.upload(pinned.start(), place, bytes.len(), self.stream) }.unwrap();
+        self.settle();
+        place
+    }
+
+    fn get(&mut self, place: u64, bytes: usize) -> Vec<u8> {
+        let mut pinned = self.driver.pinned()(bytes).unwrap();
+        // SAFETY: as above.
+        unsafe { self.driver.download(place, pinned.bytes_mut().as_mut_ptr(), bytes, self.stream) }.unwrap();
+        self.settle();
+        pinned.bytes().to_vec()
+    }
+
+    fn launch(&mut self, kernel: &'static str, blocks: [u32; 3], threads: [u32; 3], arguments: &[Argument]) {
+        // SAFETY: the callers give what `kernels.cu` asks for.
+        unsafe { self.driver.launch(kernel, blocks, threads, arguments, self.stream) }.unwrap();
+    }
+
+    fn settle(&mut self) {
+        let event = self.driver.event().unwrap();
+        self.driver.record(event, self.stream).unwrap();
+        self.driver.synchronise(event).unwrap();
+    }
 }
 
 /// The tool's last words with a card that has that wrong with it.
