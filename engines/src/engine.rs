@@ -2,6 +2,8 @@
 //!
 //! Not here: any implementation ([`crate::backend`]), and waiting for one ([`crate::worker`]).
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::backend;
@@ -103,8 +105,40 @@ pub struct Backend {
     pub help: &'static str,
     /// Whether this program and this machine have what it needs.
     pub available: fn() -> Result<(), EngineError>,
+    /// What has to be done once on a machine before a folder is opened, where that takes long; `None` where nothing
+    /// does. Whoever plays live does it beside the picture.
+    pub prepare: Option<Prepare>,
     /// Opens a folder. Refuses a network file that is not the manifest's, and options that it can not follow.
     pub open: OpenEngine,
+}
+
+/// Makes what `open` will need of a folder with these options, as a plan, and says how far it is; done already, it comes
+/// back at once. `progress` may be called from any thread and at any pace.
+///
+/// It can not be told to stop: whoever no longer wants it leaves it to its end, and may begin another meanwhile, so two
+/// of them at once have to come out right.
+///
+/// # Errors
+/// [`EngineError`] saying what could not be made.
+pub type Prepare =
+    fn(&EngineFolder, &Options, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<(), EngineError>;
+
+/// How far a preparation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in the library's words, as `Building engine`.
+    pub phase: String,
+    /// Steps done of it.
+    pub done: usize,
+    /// Steps there are.
+    pub steps: usize,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, done, steps } = self;
+        write!(f, "{phase}: {done} of {steps}")
+    }
 }
 
 /// Opens an engine folder with options.
@@ -116,18 +150,21 @@ pub const BACKENDS: &[Backend] = &[
         name: "openvino",
         help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
         available: backend::openvino::available,
+        prepare: None,
         open: backend::openvino::open,
     },
     Backend {
         name: "ort",
         help: "ONNX Runtime on the CPU: f32",
         available: backend::ort::available,
+        prepare: None,
         open: backend::ort::open,
     },
     Backend {
         name: "reference",
         help: "the plain interpreter that the others are checked against: f32, seconds per frame",
         available: backend::reference::available,
+        prepare: None,
         open: backend::reference::open,
     },
 ];
@@ -154,6 +191,17 @@ mod tests {
     fn an_unknown_backend_is_refused_with_the_known_ones() {
         let error = Backend::named("tensorrt").err().unwrap().to_string();
         assert_eq!(error, "backend: expected openvino or ort or reference, found tensorrt");
+    }
+
+    #[test]
+    fn what_runs_on_the_cpu_needs_no_preparing() {
+        assert!(BACKENDS.iter().filter(|b| b.help.contains("CPU")).all(|backend| backend.prepare.is_none()));
+    }
+
+    #[test]
+    fn progress_reads_like_a_sentence() {
+        let progress = Progress { phase: "Building engine".to_owned(), done: 3, steps: 6 };
+        assert_eq!(progress.to_string(), "Building engine: 3 of 6");
     }
 
     #[test]

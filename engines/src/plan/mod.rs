@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::EngineError;
 use crate::weights::file;
 
+pub use crate::engine::Progress;
 pub use imp::{available, build};
 
 /// The flavour's name in options and reports.
@@ -98,17 +99,6 @@ pub struct Plan {
     pub description: PlanDescription,
     /// Whether it was there already.
     pub found: bool,
-}
-
-/// How far the library is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What it is doing, in its words.
-    pub phase: String,
-    /// Steps done of it.
-    pub done: usize,
-    /// Steps there are.
-    pub steps: usize,
 }
 
 const PLAN_FILE: &str = "model.plan";

@@ -1,7 +1,5 @@
 //! The thread's side: open, warm up, then one job after another.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +12,7 @@ use polyp::segmentation::Segmentation;
 
 use super::job::{Job, Reply, Stats, Timing};
 use crate::engine::{Description, Engine};
-use crate::error::EngineError;
+use crate::error::{EngineError, caught};
 use crate::memory::PromptMemory;
 
 /// Runs before an engine counts as warm: the first one still sets things up.
@@ -182,6 +180,8 @@ impl Thread {
         logits: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
         let memory = Arc::clone(&self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        // The engine is used on after a panic: it may fail again, and that is said for every frame, but it can not take
+        // the thread with it.
         caught("running", || engine.infer(image, 1, &memory, logits))
     }
 
@@ -222,16 +222,4 @@ impl Thread {
             }
         }
     }
-}
-
-/// `work`, with a panic made an error. The engine is used on after a panic: it may fail again, and that is
-/// said for every frame, but it can not take the thread with it.
-fn caught<T>(step: &'static str, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|payload| Err(EngineError::Panicked { step, message: words(payload.as_ref()) }))
-}
-
-fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
 }
