@@ -153,14 +153,15 @@ impl PolypSegment {
         let memory = remember(settings.prompt.as_deref()).map_err(sentence)?;
         let told = start.runs(&memory);
         let (stream, runs, slow) = match start.go_on(&memory, None)? {
-            Stage::Ready(Ready { session, runs, announcement }) => {
+            Stage::Ready(ready) => {
+                let Ready { session, runs, announcement } = *ready;
                 gst::info!(CAT, imp = self, "engine {} runs: {:?}", runs.engine, runs.description);
                 self.announce(announcement.as_deref());
                 (Stream { session: Some(session), ..Stream::default() }, runs, None)
             }
             Stage::Slow(start) => {
                 let stream = Stream { absent: Absent::Starting, ..Stream::default() };
-                (stream, told, Some((start, memory)))
+                (stream, told, Some((*start, memory)))
             }
         };
         Ok(Opening { stream, running: Running { settings, remember: Some(remember), runs }, slow })

@@ -55,7 +55,7 @@ pub struct PolypSegment {
     /// Which preparation counts; never taken by the streaming thread.
     pub(super) preparation: Mutex<Preparation>,
     /// What came of it, for the next frame.
-    pub(super) made: Mutex<Option<Result<Ready, String>>>,
+    pub(super) made: Mutex<Option<Result<Box<Ready>, String>>>,
     /// Counts flushes.
     pub(super) flushes: AtomicU64,
     /// Whether a wait is to end now.

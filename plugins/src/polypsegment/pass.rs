@@ -92,7 +92,8 @@ impl PolypSegment {
     fn take_up(&self, stream: &mut Stream) {
         let Some(made) = lock(&self.made).take() else { return };
         match made {
-            Ok(Ready { session, runs, .. }) => {
+            Ok(ready) => {
+                let Ready { session, runs, .. } = *ready;
                 stream.session = Some(session);
                 if let Some(running) = lock(&self.running).as_mut() {
                     running.runs = runs;

@@ -114,10 +114,11 @@ impl PolypSegment {
     }
 
     /// Hands an outcome to the streaming thread and says it.
-    fn made(&self, preparation: &mut Preparation, made: Result<Ready, String>) {
+    fn made(&self, preparation: &mut Preparation, made: Result<Box<Ready>, String>) {
         preparation.underway = false;
         match &made {
-            Ok(Ready { runs, announcement, .. }) => {
+            Ok(ready) => {
+                let Ready { runs, announcement, .. } = ready.as_ref();
                 let backend = runs.description.as_ref().map_or("", |description| description.backend);
                 gst::info!(CAT, imp = self, "engine {} runs: {:?}", runs.engine, runs.description);
                 self.progress(

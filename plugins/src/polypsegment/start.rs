@@ -34,9 +34,9 @@ pub(super) struct Ready {
 
 /// How far a start came without waiting for a preparation.
 pub(super) enum Stage {
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// It goes on with a preparation, beside the picture.
-    Slow(Start),
+    Slow(Box<Start>),
 }
 
 /// A start on its way: a backend that is there, and those that may follow.
@@ -96,14 +96,14 @@ impl Start {
     ) -> Result<Stage, String> {
         loop {
             match beside {
-                None if self.opened.prepare.is_some() => return Ok(Stage::Slow(self)),
+                None if self.opened.prepare.is_some() => return Ok(Stage::Slow(Box::new(self))),
                 // What comes of it is thrown away: no other backend has to be tried for that.
                 Some(beside) if !(beside.wanted)() => return Err(UNWANTED.to_owned()),
                 _ => {}
             }
             let Self { opened, backend, mut rest } = self;
             match rest.run(opened, backend, memory, beside) {
-                Ok(ready) => return Ok(Stage::Ready(ready)),
+                Ok(ready) => return Ok(Stage::Ready(Box::new(ready))),
                 Err(error) => rest.candidates.fail(backend, &error),
             }
             self = rest.open()?;

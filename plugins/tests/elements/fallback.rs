@@ -7,8 +7,8 @@ use gstpolyp::polypsegment::Opened;
 use polyp::overlay::Badge;
 use polyp_engine::error::EngineError;
 
-use crate::fixture::{GRAY_CAPS, Orders, Rig, is_held, opened, segmenter, text_of, with_factory};
-use crate::preparing::{Next, pass_as_they_are, preparation, slow};
+use crate::fixture::{GRAY_CAPS, Orders, Rig, is_held, opened, text_of, with_factory};
+use crate::preparing::{Next, pass_as_they_are, patient, preparation, slow};
 
 fn missing(backend: &'static str) -> EngineError {
     EngineError::Feature { backend, feature: "fixture" }
@@ -29,7 +29,7 @@ fn falling(
     factory: impl Fn(&Arc<Orders>, &'static str) -> Result<Opened, EngineError> + Send + Sync + 'static,
 ) -> gst::Element {
     let orders = Arc::<Orders>::default();
-    let element = segmenter(&orders);
+    let element = patient(&orders);
     element.set_property("fallback", fallback);
     with_factory(&element, move |backend| factory(&orders, backend));
     element
