@@ -96,6 +96,20 @@ fn what_is_missing_is_named_before_anything_plays() {
 }
 
 #[test]
+fn a_fallback_reaches_the_element_which_knows_the_names() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = config(temp.path(), "kind = \"test\"", "kind = \"none\"");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[sink]", "fallback = [\"ort\", \"cuda9\"]\n[sink]")).unwrap();
+    assert_eq!(ran(&["check", &path]).0, 0);
+    has(&refused(1, &["run", &path]), &["property fallback", "expected openvino or ort", "found cuda9"]);
+    let out = temp.path().join("out");
+    let demo = ["demo", "--no-window", "--out", out.to_str().unwrap()];
+    let said = refused(1, &[&demo[..], &["--backend", "ort", "--fallback", "openvino,ort"]].concat());
+    has(&said, &["property fallback", "found ort in both"]);
+}
+
+#[test]
 fn an_engine_that_is_broken_is_refused_with_file_expected_and_found() {
     let temp = tempfile::tempdir().unwrap();
     let engine = temp.path().join("engine");

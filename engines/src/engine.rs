@@ -2,6 +2,7 @@
 //!
 //! Not here: any implementation ([`crate::backend`]), and waiting for one ([`crate::worker`]).
 
+use std::fmt;
 use std::sync::Arc;
 
 use polyp::input::Placement;
@@ -166,17 +167,6 @@ impl Precision {
     }
 }
 
-/// How far something long is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done, in the library's words.
-    pub phase: String,
-    /// Steps done of it.
-    pub done: usize,
-    /// Steps there are.
-    pub steps: usize,
-}
-
 /// How to run an engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -201,8 +191,40 @@ pub struct Backend {
     pub precisions: &'static [Precision],
     /// Whether this program and this machine have what it needs.
     pub available: fn() -> Result<(), EngineError>,
+    /// What has to be done once on a machine before a folder is opened, where that takes long; `None` where nothing
+    /// does. Whoever plays live does it beside the picture.
+    pub prepare: Option<Prepare>,
     /// Opens a folder. Refuses a network file that is not the manifest's, and options that it can not follow.
     pub open: OpenEngine,
+}
+
+/// Makes what `open` will need of a folder with these options, as a plan, and says how far it is; done already, it comes
+/// back at once. `progress` may be called from any thread and at any pace.
+///
+/// It can not be told to stop: whoever no longer wants it leaves it to its end, and may begin another meanwhile, so two
+/// of them at once have to come out right.
+///
+/// # Errors
+/// [`EngineError`] saying what could not be made.
+pub type Prepare =
+    fn(&EngineFolder, &Options, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<(), EngineError>;
+
+/// How far a preparation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in the library's words, as `Building engine`.
+    pub phase: String,
+    /// Steps done of it.
+    pub done: usize,
+    /// Steps there are.
+    pub steps: usize,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, done, steps } = self;
+        write!(f, "{phase}: {done} of {steps}")
+    }
 }
 
 /// Opens an engine folder with options.
@@ -215,6 +237,7 @@ pub const BACKENDS: &[Backend] = &[
         help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
         precisions: &[Precision::F32, Precision::Bf16],
         available: backend::openvino::available,
+        prepare: None,
         open: backend::openvino::open,
     },
     Backend {
@@ -222,6 +245,7 @@ pub const BACKENDS: &[Backend] = &[
         help: "ONNX Runtime on the CPU: f32",
         precisions: &[Precision::F32],
         available: backend::ort::available,
+        prepare: None,
         open: backend::ort::open,
     },
     Backend {
@@ -229,6 +253,7 @@ pub const BACKENDS: &[Backend] = &[
         help: "TensorRT for RTX 1.5 to 1.7 on an NVIDIA card: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
         available: backend::tensorrt::rtx::available,
+        prepare: Some(backend::tensorrt::rtx::prepare),
         open: backend::tensorrt::rtx::open,
     },
     Backend {
@@ -236,6 +261,7 @@ pub const BACKENDS: &[Backend] = &[
         help: "TensorRT 11.4 on an NVIDIA card: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
         available: backend::tensorrt::full::available,
+        prepare: Some(backend::tensorrt::full::prepare),
         open: backend::tensorrt::full::open,
     },
     Backend {
@@ -243,6 +269,8 @@ pub const BACKENDS: &[Backend] = &[
         help: "TensorRT 10 on an NVIDIA card, through ONNX Runtime: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
         available: backend::ort::tensorrt::available,
+        // ONNX Runtime makes the plan itself, when a session is opened.
+        prepare: Some(backend::ort::tensorrt::prepare),
         open: backend::ort::tensorrt::open,
     },
     Backend {
@@ -250,6 +278,7 @@ pub const BACKENDS: &[Backend] = &[
         help: "the plain interpreter that the others are checked against: f32, seconds per frame",
         precisions: &[Precision::F32],
         available: backend::reference::available,
+        prepare: None,
         open: backend::reference::open,
     },
 ];
@@ -279,6 +308,17 @@ mod tests {
             error,
             "backend: expected openvino or ort or tensorrt-rtx or tensorrt or ort-tensorrt or reference, found cuda9"
         );
+    }
+
+    #[test]
+    fn what_runs_on_the_cpu_needs_no_preparing() {
+        assert!(BACKENDS.iter().filter(|b| b.help.contains("CPU")).all(|backend| backend.prepare.is_none()));
+    }
+
+    #[test]
+    fn progress_reads_like_a_sentence() {
+        let progress = Progress { phase: "Building engine".to_owned(), done: 3, steps: 6 };
+        assert_eq!(progress.to_string(), "Building engine: 3 of 6");
     }
 
     #[test]

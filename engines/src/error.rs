@@ -4,7 +4,9 @@
 //! inside the sentence (and kept, typed, in the field `cause`) rather than behind `source()`, so that what a
 //! cart logs is complete when it prints the error alone, and a tool that prints the chain says nothing twice.
 
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -223,4 +225,21 @@ impl EngineError {
     pub fn format(path: &Path, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Format { path: path.to_owned(), expected: expected.into(), found: found.into() }
     }
+}
+
+/// `work`, with a panic made an error; `step` is what it was doing, as `opening`.
+///
+/// # Errors
+/// What `work` says, or [`EngineError::Panicked`].
+pub fn caught<T>(
+    step: &'static str,
+    work: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|payload| Err(EngineError::Panicked { step, message: words(payload.as_ref()) }))
+}
+
+fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
 }

@@ -11,6 +11,8 @@ use super::feed::{Feed, Running};
 
 /// How long an answer from the bus is waited for before signals and time are looked at again.
 const GLANCE: gst::ClockTime = gst::ClockTime::from_mseconds(50);
+/// How often a step of a preparation is printed, at most: it may have thousands, in minutes.
+const STEP: Duration = Duration::from_secs(2);
 /// How long a pipeline may take to end after it was asked to.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -91,7 +93,7 @@ fn follow(
     if let Some(feed) = feed {
         *running = Some(feed.start()?);
     }
-    let mut ending: Option<Instant> = None;
+    let (mut ending, mut told): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
         if ending.is_none() && signals.heard() {
             eprintln!("polyp: ending");
@@ -115,6 +117,15 @@ fn follow(
             }
             gst::MessageView::Info(info) => {
                 eprintln!("polyp: {}: {}", name(&message), info.error().message());
+            }
+            gst::MessageView::Progress(progress) => {
+                let (kind, _, text) = progress.get();
+                let now = Instant::now();
+                let is_step = kind == gst::ProgressType::Continue;
+                if !is_step || told.is_none_or(|told| now - told >= STEP) {
+                    told = Some(now);
+                    eprintln!("polyp: {}: {text}", name(&message));
+                }
             }
             gst::MessageView::Latency(_) if pipeline.recalculate_latency().is_err() => {
                 eprintln!("polyp: the pipeline's latency can not be worked out anew");

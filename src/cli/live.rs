@@ -19,6 +19,7 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
             plugin::set(&element, name, text.as_str())?;
         }
     }
+    plugin::set(&element, "fallback", segment.fallback.join(","))?;
     plugin::set(&element, "precision", segment.precision.name())?;
     plugin::set(&element, "threads", segment.threads)?;
     plugin::set_named(&element, "mode", segment.mode.name())?;

@@ -22,6 +22,9 @@ pub(super) struct Play {
     /// The library that runs the network [default: the element's own choice]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
+    /// The libraries that run it where that one can not, in this order [default: none]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    fallback: Vec<String>,
     /// Frames per second
     #[arg(long, default_value = "30")]
     pub(super) framerate: Framerate,
@@ -41,6 +44,7 @@ impl Play {
     pub(super) fn segment(&self) -> Result<Segment, Failure> {
         Ok(Segment {
             backend: self.backend.clone(),
+            fallback: self.fallback.clone(),
             mode: self.mode,
             latency_budget: self.latency_budget,
             ..Segment::of(place::engine(self.engine.as_deref())?)

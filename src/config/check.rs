@@ -278,6 +278,7 @@ impl Rules<'_> {
             engine: default.engine,
             prompt: draft.prompt.clone(),
             backend: draft.backend.clone(),
+            fallback: self.fallback(draft),
             precision: precision.unwrap_or(default.precision),
             threads: in_bounds.unwrap_or(default.threads),
             mode: mode.unwrap_or(default.mode),
@@ -297,6 +298,24 @@ impl Rules<'_> {
             ),
             roi: self.roi(draft.roi.as_deref()),
         }
+    }
+
+    /// Whether the names are known is the element's to say, as for `segment.backend`.
+    fn fallback(&mut self, draft: &SegmentDraft) -> Vec<String> {
+        let all = draft.fallback.clone().unwrap_or_default();
+        for (place, name) in all.iter().enumerate() {
+            let (bounds, reason) = if name.trim().is_empty() {
+                ("backends' names, as [\"ort\"]", "a blank names none")
+            } else if draft.backend.as_ref() == Some(name) {
+                ("other backends than segment.backend", "what can not run does not run in its own place")
+            } else if all.iter().take(place).any(|earlier| earlier == name) {
+                ("each backend once", "what did not run the first time is not tried again")
+            } else {
+                continue;
+            };
+            self.fail("segment.fallback", quoted(name), bounds, reason);
+        }
+        all
     }
 
     fn roi(&mut self, text: Option<&str>) -> Roi {

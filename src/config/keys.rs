@@ -51,7 +51,9 @@ keys! {
         prompt: "text", "not empty", "what the engine was made for",
             "what to look for; another prompt than the engine's own needs its text encoder";
         backend: "name", "a backend's name, as `openvino`", "the element's own choice",
-            "the library that runs the engine; a missing one is refused, never replaced";
+            "the library that runs the engine; a missing one is refused, and replaced only where `fallback` says so";
+        fallback: "names", "backends' names, each once and none that is `backend`", "`[]`: none",
+            "what runs the engine where `backend` is missing or can not be opened or prepared, in this order; a warning says which one runs and why";
         precision: "name", "`auto`, `f32`, `bf16`", "`\"auto\"`", "the numbers that the network computes with";
         threads: "threads", "0 to 64", "`0`: left to the backend", "CPU threads that the network may use";
         mode: "name", "`live`, `locked`", "`\"live\"`",

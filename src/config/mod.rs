@@ -89,6 +89,8 @@ pub struct Segment {
     pub prompt: Option<String>,
     /// The library that runs the engine; without one, the element's own choice.
     pub backend: Option<String>,
+    /// The libraries that run it where that one can not, in this order; mostly none.
+    pub fallback: Vec<String>,
     /// The numbers it computes with.
     pub precision: Precision,
     /// CPU threads it may use; 0 leaves it to the backend.
@@ -133,6 +135,7 @@ impl Segment {
             engine,
             prompt: None,
             backend: None,
+            fallback: Vec::new(),
             precision: Precision::Auto,
             threads: 0,
             mode: Mode::Live,

@@ -22,6 +22,7 @@ fn the_least_configuration_takes_the_documented_defaults() {
     assert_eq!(segment.latency_budget, Duration::from_millis(33));
     assert_eq!(segment.max_mask_age, Duration::from_millis(120));
     assert_eq!(segment.roi, Roi::Auto);
+    assert!(segment.fallback.is_empty(), "nothing replaces a backend unless the file says so");
     assert_eq!(config.overlay.settings, Settings::default());
 }
 
@@ -58,6 +59,26 @@ fn a_broken_rule_names_key_value_bounds_and_reason() {
     let text = LEAST.replace("engine", "threads = -1\nengine");
     let rule = check(&text).unwrap_err().remove(0).to_string();
     assert!(rule.starts_with("segment.threads = -1: expected 0 to 64, because "), "{rule}");
+}
+
+#[test]
+fn a_fallback_names_other_backends_each_once() {
+    let with = |keys: &str| check(&LEAST.replace("engine", &format!("{keys}\nengine")));
+    let config = with("backend = \"tensorrt-rtx\"\nfallback = [\"openvino\", \"ort\"]").unwrap();
+    assert_eq!(config.segment.fallback, ["openvino", "ort"]);
+    assert_eq!(written(&config).segment, Segment { engine: "carts/lite".into(), ..config.segment });
+    let wrong = [
+        ("backend = \"ort\"\nfallback = [\"openvino\", \"ort\"]", "\"ort\": expected other backends than"),
+        ("fallback = [\"ort\", \"openvino\", \"ort\"]", "\"ort\": expected each backend once"),
+        ("fallback = [\" \"]", "\" \": expected backends' names"),
+    ];
+    for (keys, words) in wrong {
+        let rules = with(keys).unwrap_err();
+        assert_eq!(rules.len(), 1, "{rules:?}");
+        let rule = rules[0].to_string();
+        assert!(rule.starts_with(&format!("segment.fallback = {words}")), "{rule}");
+    }
+    assert!(Draft::parse(&LEAST.replace("engine", "fallback = \"ort\"\nengine")).is_err());
 }
 
 #[test]
@@ -119,7 +140,7 @@ fn keys_of(texts: &[&str]) -> std::collections::BTreeSet<(String, String)> {
 #[test]
 fn every_key_is_listed() {
     let full = "[source]\nkind = \"demo\"\npath = \"stills\"\n\
-        [segment]\nengine = \"lite\"\nprompt = \"polyp\"\nbackend = \"ort\"\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
+        [segment]\nengine = \"lite\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
     let decklink = full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
     let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
     assert_eq!(keys_of(&[full, &decklink]), listed);

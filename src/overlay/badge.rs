@@ -19,6 +19,8 @@ pub enum Badge {
         /// How much earlier, in milliseconds.
         age_ms: u32,
     },
+    /// The engine is being made ready beside the picture; there is no mask yet.
+    Starting,
     /// There is no mask yet: the network has not answered since the start.
     NoMask,
     /// The network did not answer in time; no mask is shown.
@@ -54,7 +56,7 @@ impl Badge {
         match self {
             Self::Live => Pen::LINE,
             Self::Held { .. } => Pen::HELD,
-            Self::NoMask | Self::Off => Pen::QUIET,
+            Self::Starting | Self::NoMask | Self::Off => Pen::QUIET,
             Self::Late => Pen::LATE,
             Self::Fault => Pen::FAULT,
         }
@@ -64,6 +66,7 @@ impl Badge {
         match self {
             Self::Live => &Symbol::DISC,
             Self::Held { .. } => &Symbol::CLOCK,
+            Self::Starting => &Symbol::TRIANGLE,
             Self::NoMask => &Symbol::DOTS,
             Self::Late => &Symbol::HOURGLASS,
             Self::Fault => &Symbol::CROSS,
@@ -87,6 +90,7 @@ impl Badge {
                     .for_each(|(to, from)| *to = *from);
                 word
             }
+            Self::Starting => *b"STARTING ",
             Self::NoMask => *b"NO MASK  ",
             Self::Late => *b"LATE     ",
             Self::Fault => *b"FAULT    ",
@@ -168,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_letter_is_known() {
-        let badges = [Badge::Live, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+        let badges = [Badge::Live, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
         let held = (0..1000).map(|age_ms| Badge::Held { age_ms });
         for letter in badges.into_iter().chain(held).flat_map(|badge| badge.word()) {
             assert!(letter == b' ' || glyph(letter).row(0) | glyph(letter).row(6) != 0, "{}", letter as char);

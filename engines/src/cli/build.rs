@@ -80,8 +80,7 @@ impl Build {
 /// One line that is written over on a terminal, nothing elsewhere.
 fn tell(terminal: bool, progress: &Progress) {
     if terminal {
-        let Progress { phase, done, steps } = progress;
         // What is told is of no weight: a closed terminal must not end the work.
-        drop(write!(std::io::stderr(), "\r\x1b[K{phase}: {done} of {steps}"));
+        drop(write!(std::io::stderr(), "\r\x1b[K{progress}"));
     }
 }

@@ -31,13 +31,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::EngineError;
 use crate::weights::file;
 
+pub use crate::engine::Progress;
 pub use imp::{available, build};
 #[cfg(feature = "tensorrt-rtx")]
 pub use kernels::KernelCache;
 #[cfg(any(feature = "tensorrt-rtx", feature = "tensorrt"))]
 pub use network::TensorRt;
-
-pub use crate::engine::Progress;
 
 pub use flavour::{FLAVOUR, FULL, Flavour, RTX};
 

@@ -1,8 +1,6 @@
 //! The thread's side: open, warm up, then the most urgent frames of all streams, alone or together.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,7 +16,7 @@ use super::client::{Client, lock};
 use super::job::{Input, Job, Reply, Timing};
 use crate::cuda::frame::{CardFrame, FrameRing};
 use crate::engine::{Description, Engine, Mask};
-use crate::error::EngineError;
+use crate::error::{EngineError, caught};
 use crate::memory::PromptMemory;
 
 /// Runs before an engine counts as warm: the first one still sets things up.
@@ -344,6 +342,8 @@ impl Thread {
         memory: &PromptMemory,
     ) -> Result<(), EngineError> {
         let logits = &mut self.logits;
+        // The engine is used on after a panic: it may fail again, and that is said for every frame, but it can not take
+        // the thread with it.
         caught("running", || engine.infer(image, 1, memory, logits))
     }
 
@@ -380,16 +380,4 @@ fn keep(
 /// The prompts of two streams may be the same without being one.
 fn is_same(one: &Arc<PromptMemory>, other: &Arc<PromptMemory>) -> bool {
     Arc::ptr_eq(one, other) || one == other
-}
-
-/// `work`, with a panic made an error. The engine is used on after a panic: it may fail again, and that is
-/// said for every frame, but it can not take the thread with it.
-fn caught<T>(step: &'static str, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|payload| Err(EngineError::Panicked { step, message: words(payload.as_ref()) }))
-}
-
-fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
 }

@@ -124,7 +124,7 @@ impl ElementImpl for PolypLive {
                 "Filter/Effect/Analyzer/Video",
                 "polypsegment and polypoverlay in one: asks a vision-language network where polyps are and paints \
                  its masks on the live picture, which never stops. The corner says what the masks are worth: LIVE, \
-                 HELD with their age, LATE, FAULT or OFF",
+                 HELD with their age, STARTING, NO MASK, LATE, FAULT or OFF",
                 env!("CARGO_PKG_NAME"),
             )
         });

@@ -3,23 +3,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use gst::subclass::prelude::*;
 use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
-use polyp_engine::worker::Worker;
 
-use super::imp::{CAT, Factory, PolypSegment, Running};
-use super::open;
-use super::segment::Stream;
-use super::session::Session;
+use super::imp::{CAT, PolypSegment, Running};
+use super::open::{self, Factory};
+use super::segment::{Absent, Stream};
 use super::settings::Draft;
+use super::start::{Ready, Stage, Start};
 use super::stats::Runs;
 use crate::lock::lock;
 
-/// How long an engine may take to be ready: reading, compiling and warming up on a busy cart.
-const START_LIMIT: Duration = Duration::from_secs(120);
+/// What opening came to.
+pub(super) struct Opening {
+    pub(super) stream: Stream,
+    pub(super) running: Running,
+    /// What goes on beside the picture.
+    pub(super) slow: Option<(Start, Arc<PromptMemory>)>,
+}
 
 impl PolypSegment {
     pub(super) fn set_factory(&self, factory: Factory) {
@@ -105,8 +108,10 @@ impl PolypSegment {
         match made {
             Ok(memory) => *lock(&self.memory) = Some(memory),
             Err(sentence) => {
-                let stays = lock(&self.running).as_ref().map(|running| running.runs.prompt.clone());
-                let stays = stays.unwrap_or_default();
+                // One that is made and not taken up yet comes with the next frame, or when the engine is ready.
+                let made = lock(&self.memory).as_ref().map(|memory| memory.prompt.clone());
+                let asked = || lock(&self.running).as_ref().map(|running| running.runs.prompt.clone());
+                let stays = made.or_else(asked).unwrap_or_default();
                 self.put_prompt_back(&stays);
                 let prompt = prompt.unwrap_or_default();
                 gst::element_imp_warning!(
@@ -126,30 +131,39 @@ impl PolypSegment {
         }
     }
 
-    /// Opens what the properties name and starts it. Everything that is wrong is one sentence.
-    pub(super) fn open(&self) -> Result<(Stream, Running), String> {
+    /// Opens what the properties name and starts it, unless that needs a preparation. Everything that is wrong is one
+    /// sentence.
+    pub(super) fn open(&self) -> Result<Opening, String> {
         let settings = Arc::new(self.draft().check()?);
-        let factory = lock(&self.factory).clone();
+        let injected = lock(&self.factory).clone();
         let sentence = |error: EngineError| error.to_string();
-        let opened = match (factory, &settings.engine) {
-            (Some(factory), _) => factory().map_err(sentence)?,
-            (None, Some(path)) => open::open(path, &settings).map_err(sentence)?,
+        let factory = match (injected, &settings.engine) {
+            (Some(factory), _) => factory,
+            (None, Some(path)) => open::factory(path, &settings).map_err(sentence)?,
             (None, None) if !settings.enabled => {
                 let running = Running { settings, remember: None, runs: Runs::default() };
-                return Ok((Stream::default(), running));
+                return Ok(Opening { stream: Stream::default(), running, slow: None });
             }
             (None, None) => {
                 return Err("property engine: expected the folder of an engine, found nothing".to_owned());
             }
         };
-        let memory = (opened.remember)(settings.prompt.as_deref()).map_err(sentence)?;
-        let prompt = memory.prompt.clone();
-        let worker = Worker::start(opened.engine, memory, opened.decoder, START_LIMIT).map_err(sentence)?;
-        let description = Some(worker.description());
-        gst::info!(CAT, imp = self, "engine {} runs: {description:?}", opened.name);
-        let session = Some(Session::new(worker, opened.input, settings.roi));
-        let runs = Runs { engine: opened.name, prompt, description };
-        let running = Running { settings, remember: Some(opened.remember), runs };
-        Ok((Stream { session, ..Stream::default() }, running))
+        let start = Start::new(&settings, factory)?;
+        let remember = start.remember();
+        let memory = remember(settings.prompt.as_deref()).map_err(sentence)?;
+        let told = start.runs(&memory);
+        let (stream, runs, slow) = match start.go_on(&memory, None)? {
+            Stage::Ready(ready) => {
+                let Ready { session, runs, announcement } = *ready;
+                gst::info!(CAT, imp = self, "engine {} runs: {:?}", runs.engine, runs.description);
+                self.announce(announcement.as_deref());
+                (Stream { session: Some(session), ..Stream::default() }, runs, None)
+            }
+            Stage::Slow(start) => {
+                let stream = Stream { absent: Absent::Starting, ..Stream::default() };
+                (stream, told, Some((*start, memory)))
+            }
+        };
+        Ok(Opening { stream, running: Running { settings, remember: Some(remember), runs }, slow })
     }
 }

@@ -3,7 +3,6 @@
 //! `BaseTransform::transform_ip` is not used: it has a copy of the picture ready for every buffer that somebody
 //! else holds too, and only a meta is attached here.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -13,13 +12,15 @@ use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
-use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
 
-use super::open::{Opened, Remember};
+use super::control::Opening;
+use super::open::{Factory, Remember};
 use super::properties::PROPERTIES;
+use super::ready::Preparation;
 use super::segment::{Cause, Stream};
 use super::settings::{Draft, Settings};
+use super::start::{Ready, guarded};
 use super::stats::{Runs, Stats};
 use crate::alarm::Alarm;
 use crate::lock::lock;
@@ -29,8 +30,6 @@ use crate::property;
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(super::NAME, gst::DebugColorFlags::empty(), Some("Asks the polyp network"))
 });
-
-pub(super) type Factory = Arc<dyn Fn() -> Result<Opened, EngineError> + Send + Sync>;
 
 /// What is in force between start and stop.
 pub(super) struct Running {
@@ -53,6 +52,10 @@ pub struct PolypSegment {
     pub(super) memory: Mutex<Option<Arc<PromptMemory>>>,
     /// Counts prompts and starts: a memory made for an older one comes too late.
     pub(super) prompts: AtomicU64,
+    /// Which preparation counts; never taken by the streaming thread.
+    pub(super) preparation: Mutex<Preparation>,
+    /// What came of it, for the next frame.
+    pub(super) made: Mutex<Option<Result<Box<Ready>, String>>>,
     /// Counts flushes.
     pub(super) flushes: AtomicU64,
     /// Whether a wait is to end now.
@@ -130,11 +133,8 @@ impl BaseTransformImpl for PolypSegment {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let opened = catch_unwind(AssertUnwindSafe(|| self.open()));
-        let opened =
-            opened.unwrap_or_else(|_panic| Err("the engine panicked while it was opened".to_owned()));
-        let (stream, running) =
-            opened.map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
+        let Opening { stream, running, slow } = guarded(|| self.open())
+            .map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
         *lock(&self.memory) = None;
         *lock(&self.alarm) = Alarm::default();
         *lock(&self.stats) = Stats::default();
@@ -143,10 +143,14 @@ impl BaseTransformImpl for PolypSegment {
         let flushes = self.flushes.load(Ordering::SeqCst);
         *lock(&self.stream) = Some(Box::new(Stream { flushes, ..stream }));
         *lock(&self.running) = Some(running);
+        if let Some((start, memory)) = slow {
+            self.make_ready(start, memory);
+        }
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.leave_preparation();
         self.prompts.fetch_add(1, Ordering::SeqCst);
         *lock(&self.running) = None;
         *lock(&self.memory) = None;

@@ -14,20 +14,30 @@
 //! INFO says that it is over. What is wrong before that (a folder, a hash, a library, a name) is an ERROR and
 //! the element does not go to PAUSED.
 //!
+//! A backend that has to be prepared on a machine first, which may take minutes, does not hold the pipeline up: the
+//! element goes to PLAYING, pictures pass with the badge STARTING, PROGRESS messages (code `prepare`) say how far it is,
+//! and masks come from the first frame after it is done. If it fails, that is one WARNING and the badge is FAULT.
+//!
+//! Which backend runs is the user's choice. Another one takes its place only where `fallback` names it; one WARNING says
+//! which and why, and `stats` has the name in `backend`.
+//!
 //! Buffers without a timestamp are given the time of the last frame and one frame's duration more; masks age by
 //! that. Interlaced video is refused: put `deinterlace` before the element.
 //!
 //! Not here: painting ([`crate::polypoverlay`]), the network on a device (`polyp-engine`).
 
+mod candidates;
 mod control;
 mod imp;
 mod judge;
 mod open;
 mod pass;
 pub(crate) mod properties;
+mod ready;
 mod segment;
 mod session;
 mod settings;
+mod start;
 mod stats;
 
 use std::sync::Arc;
@@ -37,7 +47,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use polyp_engine::error::EngineError;
 
-pub use open::{OpenEngine, Opened, Remember};
+pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
 pub use settings::Mode;
 
 glib::wrapper! {
@@ -58,12 +68,12 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
 }
 
 impl PolypSegment {
-    /// From the next start on, `factory` makes the engine and the properties `engine`, `backend`, `precision` and
-    /// `threads` are not looked at. For tests: engines that hang, fail or lie.
+    /// From the next start on, `factory` makes the engine on the backend of the name that it is given, and the
+    /// properties `engine`, `precision` and `threads` are not looked at. For tests: engines that hang, fail or lie.
     #[doc(hidden)]
     pub fn set_engine_factory(
         &self,
-        factory: impl Fn() -> Result<Opened, EngineError> + Send + Sync + 'static,
+        factory: impl Fn(&'static str) -> Result<Opened, EngineError> + Send + Sync + 'static,
     ) {
         self.imp().set_factory(Arc::new(factory));
     }

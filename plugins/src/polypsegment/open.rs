@@ -1,7 +1,7 @@
-//! From the properties to something that a worker can start: the folder verified, the backend named, the prompt
+//! From the properties to something that can be started: the folder verified, the backend named, the prompt
 //! remembered.
 //!
-//! Not here: running it ([`super::session`]).
+//! Not here: which backend ([`super::candidates`]), starting it ([`super::start`]), running it ([`super::session`]).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use gst::glib;
 use polyp::decode::Decoder;
 use polyp::input::InputSpec;
 use polyp_engine::deps::{self, Dependency};
-use polyp_engine::engine::{Backend, Engine};
+use polyp_engine::engine::{Backend, Engine, Progress};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::memory::PromptMemory;
@@ -21,6 +21,16 @@ use super::settings::Settings;
 
 /// Makes a prompt's memory; `None` is the engine's own prompt. Called from a helper thread while playing.
 pub type Remember = Arc<dyn Fn(Option<&str>) -> Result<Arc<PromptMemory>, EngineError> + Send + Sync>;
+
+/// Hears how far a preparation is.
+pub type Hear<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// Makes what the engine needs once on a machine, which may take minutes. Called once, before the engine is opened, in
+/// a thread of its own.
+pub type PrepareEngine = Box<dyn FnOnce(Hear<'_>) -> Result<(), EngineError> + Send>;
+
+/// Makes something to start on the backend of that name.
+pub(super) type Factory = Arc<dyn Fn(&'static str) -> Result<Opened, EngineError> + Send + Sync>;
 
 /// Opens the engine; called once, in the thread that will own it.
 pub type OpenEngine = Box<dyn FnOnce() -> Result<Box<dyn Engine>, EngineError> + Send>;
@@ -35,6 +45,8 @@ pub struct Opened {
     pub decoder: Decoder,
     /// Its prompts.
     pub remember: Remember,
+    /// What comes before it is opened, beside the picture; `None` where nothing takes long.
+    pub prepare: Option<PrepareEngine>,
     /// The engine itself.
     pub engine: OpenEngine,
 }
@@ -45,23 +57,36 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens the engine that `settings` name. Nothing stands in for what is missing.
-pub(super) fn open(path: &Path, settings: &Settings) -> Result<Opened, EngineError> {
-    let backend = Backend::named(settings.backend)?;
-    (backend.available)()?;
+/// What makes the engine that `settings` name, on whichever backend: the folder is opened and verified here, once.
+///
+/// # Errors
+/// When the folder is not a whole engine. No other backend would help with that.
+pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, EngineError> {
     let folder = Arc::new(EngineFolder::open(path)?);
-    let manifest = folder.manifest();
-    let (name, input) = (manifest.name.clone(), manifest.input);
-    let decoder = Decoder::new(manifest.temperature)?;
-    let (options, of_engine) = (settings.options.clone(), Arc::clone(&folder));
-    let text_encoder = settings.text_encoder.clone();
-    Ok(Opened {
-        name,
-        input,
-        decoder,
-        remember: Arc::new(move |prompt| remember(&folder, text_encoder.as_deref(), prompt)),
-        engine: Box::new(move || (backend.open)(&of_engine, &options)),
-    })
+    let decoder = Decoder::new(folder.manifest().temperature)?;
+    let (options, text_encoder) = (settings.options.clone(), settings.text_encoder.clone());
+    let remember: Remember = {
+        let folder = Arc::clone(&folder);
+        Arc::new(move |prompt| remember(&folder, text_encoder.as_deref(), prompt))
+    };
+    Ok(Arc::new(move |name| {
+        let backend = Backend::named(name)?;
+        (backend.available)()?;
+        let of_engine = || (Arc::clone(&folder), options.clone());
+        let prepare = backend.prepare.map(|prepare| -> PrepareEngine {
+            let (folder, options) = of_engine();
+            Box::new(move |hear| prepare(&folder, &options, hear))
+        });
+        let (of_folder, options) = of_engine();
+        Ok(Opened {
+            name: folder.manifest().name.clone(),
+            input: folder.manifest().input,
+            decoder: decoder.clone(),
+            remember: Arc::clone(&remember),
+            prepare,
+            engine: Box::new(move || (backend.open)(&of_folder, &options)),
+        })
+    }))
 }
 
 /// The memory of `prompt`: the folder's own needs no text encoder; another is looked up in the user's cache, and

@@ -14,7 +14,8 @@ use gst_base::prelude::*;
 use polyp::overlay::Badge;
 
 use super::imp::{CAT, PolypSegment};
-use super::segment::{Cause, Frame, Outcome, Stream};
+use super::segment::{Absent, Cause, Frame, Outcome, Stream};
+use super::start::Ready;
 use crate::lock::lock;
 use crate::meta::{self, FrameMeta, Trace};
 use crate::picture::Picture;
@@ -67,7 +68,7 @@ impl PolypSegment {
         }
     }
 
-    /// Heeds what happened between the frames: flushes, and a prompt that is ready.
+    /// Heeds what happened between the frames: flushes, an engine that is ready, and a prompt that is.
     fn catch_up(&self, stream: &mut Stream) {
         let flushes = self.flushes.load(Ordering::SeqCst);
         if stream.flushes != flushes {
@@ -75,13 +76,30 @@ impl PolypSegment {
             stream.timeline.reset();
             stream.forget();
         }
-        let Some(memory) = lock(&self.memory).take() else { return };
-        if let Some(session) = &mut stream.session {
+        self.take_up(stream);
+        // Without an engine a memory is kept until there is one.
+        let Some(session) = &mut stream.session else { return };
+        if let Some(memory) = lock(&self.memory).take() {
             if let Some(running) = lock(&self.running).as_mut() {
                 running.runs.prompt.clone_from(&memory.prompt);
             }
             gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
             session.set_memory(memory);
+        }
+    }
+
+    /// Swaps in an engine that has been made ready, or the reason why there is none.
+    fn take_up(&self, stream: &mut Stream) {
+        let Some(made) = lock(&self.made).take() else { return };
+        match made {
+            Ok(ready) => {
+                let Ready { session, runs, .. } = *ready;
+                stream.session = Some(session);
+                if let Some(running) = lock(&self.running).as_mut() {
+                    running.runs = runs;
+                }
+            }
+            Err(sentence) => stream.absent = Absent::NotReady(sentence),
         }
     }
 
@@ -97,17 +115,22 @@ impl PolypSegment {
     /// Says troubles, and their end, once.
     fn report(&self, outcome: &Outcome, time: Duration) {
         if let Some((cause, sentence)) = &outcome.trouble {
-            gst::debug!(CAT, imp = self, "{cause:?}: {sentence}");
-            if lock(&self.alarm).trouble(cause) {
-                let sentence = format!("{sentence}; the picture goes on without a mask");
-                gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{sentence}"));
-            }
+            self.trouble(*cause, sentence);
         } else if matches!(outcome.badge, Badge::Live | Badge::Held { .. }) {
             let over = lock(&self.alarm).well(time);
             if !over.is_empty() {
                 let names = over.into_iter().map(Cause::name).collect::<Vec<_>>().join(" and ");
                 gst::element_imp_info!(self, gst::LibraryError::Failed, ("masks again, after {names}"));
             }
+        }
+    }
+
+    /// Says a trouble, unless it has been said and is not over.
+    pub(super) fn trouble(&self, cause: Cause, sentence: &str) {
+        gst::debug!(CAT, imp = self, "{cause:?}: {sentence}");
+        if lock(&self.alarm).trouble(&cause) {
+            let sentence = format!("{sentence}; the picture goes on without a mask");
+            gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{sentence}"));
         }
     }
 }

@@ -58,13 +58,25 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
             let words = choices(BACKENDS.iter().map(|backend| (backend.name, backend.help)));
             glib::ParamSpecString::builder("backend")
                 .nick("Backend")
-                .blurb(&format!("What runs the network: {words}. None stands in for another that is missing"))
+                .blurb(&format!("What runs the network: {words}. None stands in for another unless property fallback says so"))
                 .default_value(Some(Draft::default().backend.as_str()))
                 .mutable_ready()
                 .build()
         },
         get: |element| element.draft().backend.to_value(),
         set: Some(|element, value| element.change(|draft| draft.backend = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("fallback")
+                .nick("Fallback")
+                .blurb("Backends that run the network instead, apart by commas and in this order, where the one in property backend is missing or can not be opened or prepared. Which one runs and why is said in a warning, and stats has it in backend. Empty is none: then a missing backend is refused")
+                .default_value(Some(Draft::default().fallback.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().fallback.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.fallback = text(value))),
     },
     Property {
         spec: || {

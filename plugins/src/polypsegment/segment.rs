@@ -23,6 +23,8 @@ use crate::timeline::Timeline;
 pub(super) struct Stream {
     /// `None` while there is no engine.
     pub(super) session: Option<Session>,
+    /// Why there is none, so long as there is none.
+    pub(super) absent: Absent,
     /// `None` before caps.
     pub(super) picture: Option<Picture>,
     pub(super) timeline: Timeline,
@@ -30,6 +32,18 @@ pub(super) struct Stream {
     pub(super) sequence: u64,
     /// The flushes that were heeded.
     pub(super) flushes: u64,
+}
+
+/// Why there is no engine.
+#[derive(Debug, Default)]
+pub(super) enum Absent {
+    /// None was asked for.
+    #[default]
+    NotAsked,
+    /// It is being made ready beside the picture.
+    Starting,
+    /// It could not be made ready, for this reason.
+    NotReady(String),
 }
 
 /// The frame that is being segmented, and what is known of it.
@@ -60,6 +74,8 @@ pub(super) enum Cause {
     Stopped,
     /// There is no engine.
     NoEngine,
+    /// The engine could not be made ready.
+    NotReady,
     /// This element panicked.
     Panic,
 }
@@ -75,6 +91,7 @@ impl Cause {
             Self::Card => "missing memory for frames",
             Self::Stopped => "a stopped engine",
             Self::NoEngine => "having no engine",
+            Self::NotReady => "an engine that could not be made ready",
             Self::Panic => "a panic",
         }
     }
@@ -109,6 +126,20 @@ impl Outcome {
     }
 }
 
+impl Absent {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Starting => Outcome::none(Badge::Starting),
+            Self::NotReady(sentence) => Outcome::fault(Cause::NotReady, sentence.clone()),
+            Self::NotAsked => {
+                let sentence =
+                    "property engine: expected the folder of an engine, found nothing; set it in READY";
+                Outcome::fault(Cause::NoEngine, sentence.to_owned())
+            }
+        }
+    }
+}
+
 impl Stream {
     /// Forgets what came before: a flush or other caps.
     pub(super) fn forget(&mut self) {
@@ -132,9 +163,7 @@ impl Stream {
             return Outcome::none(Badge::Off);
         }
         let Some(session) = &mut self.session else {
-            let sentence =
-                "property engine: expected the folder of an engine, found nothing; set it in READY";
-            return Outcome::fault(Cause::NoEngine, sentence.to_owned());
+            return self.absent.outcome();
         };
         let Some(picture) = &self.picture else {
             return Outcome::none(Badge::NoMask);

@@ -35,6 +35,7 @@ pub(super) struct Draft {
     pub(super) prompt: String,
     pub(super) text_encoder: String,
     pub(super) backend: String,
+    pub(super) fallback: String,
     pub(super) precision: String,
     pub(super) threads: u32,
     pub(super) mode: Mode,
@@ -51,6 +52,7 @@ impl Default for Draft {
             prompt: String::new(),
             text_encoder: String::new(),
             backend: BACKENDS.first().map(|backend| backend.name).unwrap_or_default().to_owned(),
+            fallback: String::new(),
             precision: Precision::default().name().to_owned(),
             threads: 0,
             mode: Mode::default(),
@@ -72,6 +74,8 @@ pub(super) struct Settings {
     /// `None` for the one that the set-up fetched.
     pub(super) text_encoder: Option<PathBuf>,
     pub(super) backend: &'static str,
+    /// What runs instead where it can not, in this order; mostly nothing.
+    pub(super) fallback: Vec<&'static str>,
     pub(super) options: Options,
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
@@ -101,6 +105,10 @@ impl Draft {
             wrong.push(format!("property {error}"));
             ""
         });
+        let fallback = self.fallback(backend).unwrap_or_else(|sentence| {
+            wrong.push(format!("property fallback{sentence}"));
+            Vec::new()
+        });
         let precision = Precision::from_name(&self.precision).unwrap_or_else(|| {
             let names = Precision::ALL.map(Precision::name).join(" or ");
             wrong.push(format!("property precision: expected {names}, found {:?}", self.precision));
@@ -118,6 +126,7 @@ impl Draft {
             prompt: given(&self.prompt).map(str::to_owned),
             text_encoder: given(&self.text_encoder).map(PathBuf::from),
             backend,
+            fallback,
             options: Options { precision, threads: self.threads as usize, ..Options::default() },
             mode: self.mode,
             latency_budget: self.latency_budget,
@@ -125,6 +134,28 @@ impl Draft {
             roi,
             enabled: self.enabled,
         })
+    }
+}
+
+impl Draft {
+    /// The backends that `fallback` names; what is wrong with it otherwise.
+    fn fallback(&self, backend: &str) -> Result<Vec<&'static str>, String> {
+        let mut names = Vec::new();
+        let Some(text) = given(&self.fallback) else { return Ok(names) };
+        for name in text.split(',') {
+            let Some(name) = given(name) else {
+                return Err(format!(": expected names of backends apart by commas, found {text:?}"));
+            };
+            let name = Backend::named(name).map_err(|error| format!(", {error}"))?.name;
+            if name == backend {
+                return Err(format!(": expected other backends than property backend, found {name} in both"));
+            }
+            if names.contains(&name) {
+                return Err(format!(": expected each backend once, found {name} twice"));
+            }
+            names.push(name);
+        }
+        Ok(names)
     }
 }
 
@@ -150,6 +181,26 @@ mod tests {
         let error = Draft { backend, precision, roi, ..Draft::default() }.check().unwrap_err();
         for part in ["property backend: expected openvino", "\"f8\"", "property roi, region \"here\""] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fallback_names_other_backends_each_once() {
+        let check = |fallback: &str| {
+            let fallback = fallback.to_owned();
+            Draft { fallback, ..Draft::default() }.check().map(|settings| settings.fallback)
+        };
+        assert_eq!(check(" "), Ok(Vec::new()));
+        assert_eq!(check("reference, ort"), Ok(vec!["reference", "ort"]));
+        let wrong = [
+            ("ort,openvino", "expected other backends than property backend, found openvino in both"),
+            ("ort,reference,ort", "expected each backend once, found ort twice"),
+            ("ort,,reference", "expected names of backends apart by commas, found \"ort,,reference\""),
+            ("cuda9", "property fallback, backend: expected openvino or ort or reference"),
+        ];
+        for (fallback, words) in wrong {
+            let error = check(fallback).unwrap_err();
+            assert!(error.starts_with("property fallback") && error.contains(words), "{error}");
         }
     }
 

@@ -13,6 +13,7 @@ pub(super) struct Stats {
     frames: u64,
     live: u64,
     held: u64,
+    starting: u64,
     no_mask: u64,
     late: u64,
     fault: u64,
@@ -70,6 +71,7 @@ impl Stats {
                 self.held += 1;
                 self.oldest_mask_ms = self.oldest_mask_ms.max(*age_ms);
             }
+            Badge::Starting => self.starting += 1,
             Badge::NoMask => self.no_mask += 1,
             Badge::Late => self.late += 1,
             Badge::Fault => self.fault += 1,
@@ -106,6 +108,7 @@ impl Stats {
             .field("frames", self.frames)
             .field("live", self.live)
             .field("held", self.held)
+            .field("starting", self.starting)
             .field("no-mask", self.no_mask)
             .field("late", self.late)
             .field("fault", self.fault)

@@ -82,9 +82,9 @@ impl Engine for Obedient {
     }
 }
 
-fn description() -> Description {
+fn description(backend: &'static str) -> Description {
     Description {
-        backend: "fixture",
+        backend,
         library: "none".to_owned(),
         precision: Precision::F32,
         threads: 1,
@@ -105,30 +105,42 @@ pub(crate) fn segmenter(orders: &Arc<Orders>) -> gst::Element {
 /// Gives `element`, a `polypsegment`, an engine that follows `orders`.
 pub(crate) fn obey(element: &gst::Element, orders: &Arc<Orders>) {
     let orders = Arc::clone(orders);
-    element.downcast_ref::<PolypSegment>().unwrap().set_engine_factory(move || {
-        let orders = Arc::clone(&orders);
-        orders.begun.store(0, Ordering::SeqCst);
-        Ok(Opened {
-            name: "obedient".to_owned(),
-            input: InputSpec {
-                side_px: SIDE as u32,
-                fit: Fit::Squash,
-                normalisation: Normalisation::Fixed { mean: [0.0; 3], std: [1.0; 3] },
-            },
-            decoder: Decoder::new(1.0)?,
-            remember: Arc::new(|prompt| {
-                let prompt = prompt.unwrap_or("polyp");
-                if prompt == "unknown" {
-                    let (tensor, expected) = ("text".to_owned(), "words that are known".to_owned());
-                    return Err(EngineError::Memory { tensor, expected, found: prompt.to_owned() });
-                }
-                let (encoder_sha256, engine_sha256) = (String::new(), String::new());
-                let prompt = prompt.to_owned();
-                Ok(Arc::new(PromptMemory { prompt, encoder_sha256, engine_sha256, tensors: Vec::new() }))
-            }),
-            engine: Box::new(move || Ok(Box::new(Obedient { orders, description: description() }))),
-        })
-    });
+    with_factory(element, move |backend| opened(&orders, backend));
+}
+
+/// Gives `element`, a `polypsegment`, what `factory` makes for a backend's name.
+pub(crate) fn with_factory(
+    element: &gst::Element,
+    factory: impl Fn(&'static str) -> Result<Opened, EngineError> + Send + Sync + 'static,
+) {
+    element.downcast_ref::<PolypSegment>().unwrap().set_engine_factory(factory);
+}
+
+/// An engine on that backend that follows `orders`, with nothing to prepare.
+pub(crate) fn opened(orders: &Arc<Orders>, backend: &'static str) -> Result<Opened, EngineError> {
+    let orders = Arc::clone(orders);
+    orders.begun.store(0, Ordering::SeqCst);
+    Ok(Opened {
+        name: "obedient".to_owned(),
+        input: InputSpec {
+            side_px: SIDE as u32,
+            fit: Fit::Squash,
+            normalisation: Normalisation::Fixed { mean: [0.0; 3], std: [1.0; 3] },
+        },
+        decoder: Decoder::new(1.0)?,
+        remember: Arc::new(|prompt| {
+            let prompt = prompt.unwrap_or("polyp");
+            if prompt == "unknown" {
+                let (tensor, expected) = ("text".to_owned(), "words that are known".to_owned());
+                return Err(EngineError::Memory { tensor, expected, found: prompt.to_owned() });
+            }
+            let (encoder_sha256, engine_sha256) = (String::new(), String::new());
+            let prompt = prompt.to_owned();
+            Ok(Arc::new(PromptMemory { prompt, encoder_sha256, engine_sha256, tensors: Vec::new() }))
+        }),
+        prepare: None,
+        engine: Box::new(move || Ok(Box::new(Obedient { orders, description: description(backend) }))),
+    })
 }
 
 /// An element in a harness, with its bus.
@@ -177,8 +189,13 @@ impl Rig {
 
     /// The messages of that type so far, as text.
     pub(crate) fn messages(&self, kind: gst::MessageType) -> Vec<String> {
-        let all = std::iter::from_fn(|| self.bus.pop()).collect::<Vec<_>>();
-        all.iter().filter(|message| message.type_() == kind).map(text_of).collect()
+        self.said(&[kind]).into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// The messages of those types so far, as text and in their order.
+    pub(crate) fn said(&self, kinds: &[gst::MessageType]) -> Vec<(gst::MessageType, String)> {
+        let all = std::iter::from_fn(|| self.bus.pop());
+        all.filter(|m| kinds.contains(&m.type_())).map(|m| (m.type_(), text_of(&m))).collect()
     }
 
     pub(crate) fn stat(&self, name: &str) -> u64 {
@@ -186,12 +203,13 @@ impl Rig {
     }
 }
 
-/// The text of an error, warning or information.
+/// The text of an error, warning, information or progress.
 pub(crate) fn text_of(message: &gst::Message) -> String {
     match message.view() {
         gst::MessageView::Error(e) => e.error().message().to_owned(),
         gst::MessageView::Warning(w) => w.error().message().to_owned(),
         gst::MessageView::Info(i) => i.error().message().to_owned(),
+        gst::MessageView::Progress(p) => p.get().2.to_owned(),
         _ => String::new(),
     }
 }

@@ -8,6 +8,7 @@
     reason = "a test's way to fail"
 )]
 
+mod fallback;
 mod faults;
 mod fixture;
 mod formats;
@@ -17,6 +18,7 @@ mod locked;
 mod meta;
 mod overlay;
 mod plugin_file;
+mod preparing;
 mod properties;
 mod refusals;
 mod stream;

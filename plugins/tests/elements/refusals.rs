@@ -90,8 +90,18 @@ fn names_that_are_unknown() {
     let engine = engine_folder().display().to_string();
     let with = |name, value| refused("polypsegment", &[("engine", engine.as_str()), (name, value)]);
     has(&with("backend", "tensorrt"), &["property backend", "expected openvino", "found tensorrt"]);
+    has(&with("fallback", "ort,cuda9"), &["property fallback", "expected openvino", "found cuda9"]);
     has(&with("precision", "f8"), &["property precision", "auto or f32", "\"f8\""]);
     has(&with("roi", "there"), &["property roi", "WIDTHxHEIGHT+X+Y", "\"there\""]);
+}
+
+#[test]
+fn a_fallback_to_the_backend_itself() {
+    let engine = engine_folder().display().to_string();
+    for element in ["polypsegment", "polyplive"] {
+        let properties = [("engine", engine.as_str()), ("backend", "ort"), ("fallback", "openvino, ort")];
+        has(&refused(element, &properties), &["property fallback", "found ort in both"]);
+    }
 }
 
 #[test]

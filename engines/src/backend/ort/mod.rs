@@ -17,5 +17,5 @@ crate::backend::left_out::left_out!("ort");
 /// TensorRT 10 through ONNX Runtime.
 #[cfg(not(feature = "ort-tensorrt"))]
 pub mod tensorrt {
-    crate::backend::left_out::left_out!("ort-tensorrt");
+    crate::backend::left_out::left_out!("ort-tensorrt", prepare);
 }

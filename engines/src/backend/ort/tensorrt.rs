@@ -11,7 +11,7 @@ use super::library;
 use crate::backend::ports::IMAGE;
 use crate::cuda::nvidia;
 use crate::deps::Dependency;
-use crate::engine::{Engine, Options, Precision};
+use crate::engine::{Engine, Options, Precision, Progress};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
 use crate::manifest::MODEL_FILE;
@@ -27,6 +27,18 @@ const BACKEND: &str = "ort-tensorrt";
 pub fn available() -> Result<(), EngineError> {
     nvidia::available(0).map_err(|cause| EngineError::Card { step: "opening", cause })?;
     library::load(BACKEND, Dependency::OnnxRuntimeGpu).map(drop)
+}
+
+/// Lets ONNX Runtime make its plan of a folder, which it does when a session is opened; it says nothing of how far it is.
+///
+/// # Errors
+/// As [`open`].
+pub fn prepare(
+    folder: &EngineFolder,
+    options: &Options,
+    _progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<(), EngineError> {
+    open(folder, options).map(drop)
 }
 
 /// Opens a folder on the first card.
