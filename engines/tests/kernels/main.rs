@@ -9,6 +9,7 @@
 )]
 
 mod host;
+mod paint;
 mod twin;
 
 use std::time::Duration;
