@@ -4,15 +4,29 @@
 //! A mask that does not fit the frame (another size, numbers that do not go together) is not painted at all: it
 //! is of another picture.
 
-use super::Scratch;
 use super::field::Row;
 use super::grid::{Kind, Nodes};
 use super::measures::Measures;
+use super::{Scratch, Settings, Style};
 use crate::frame::Canvas;
 use crate::segmentation::Shown;
 
+impl dyn Style + '_ {
+    /// Paints `shown` on `canvas`. Pixels that it does not cover stay as they are, to the bit.
+    pub fn paint(
+        &self,
+        shown: &Shown<'_>,
+        settings: &Settings,
+        canvas: &mut Canvas<'_>,
+        scratch: &mut Scratch,
+    ) {
+        scratch.recipe.renew(self, shown, settings, canvas.size());
+        draw(shown, canvas, scratch);
+    }
+}
+
 /// Paints what `scratch.recipe` says.
-pub(super) fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
+fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
     let Scratch { recipe, hatching, grid, columns, rows, field, sheet, runs, dashes } = scratch;
     let placement = shown.segmentation().placement;
     let (source, target, size) = (placement.source, placement.target, canvas.size());

@@ -34,10 +34,10 @@ pub use measures::{Dashes, Measures};
 pub use recipe::{Recipe, Stroke, Tint};
 pub use settings::{Settings, SettingsError};
 
-use crate::frame::{Canvas, Size};
+use crate::frame::Size;
 use crate::segmentation::Shown;
 
-/// A way of painting a segmentation.
+/// A way of painting a segmentation: a description of what is painted. Its `paint` follows it.
 pub trait Style: Sync {
     /// Its name, as configuration files and properties give it.
     fn name(&self) -> &'static str;
@@ -48,20 +48,6 @@ pub trait Style: Sync {
     /// Adds to `recipe`, which is empty, what it paints for `shown` on a frame of `size`. Its stops are
     /// [`Recipe::renew`]'s work, which calls this.
     fn describe(&self, shown: &Shown<'_>, settings: &Settings, size: Size, recipe: &mut Recipe);
-}
-
-impl dyn Style + '_ {
-    /// Paints `shown` on `canvas`. Pixels that it does not cover stay as they are, to the bit.
-    pub fn paint(
-        &self,
-        shown: &Shown<'_>,
-        settings: &Settings,
-        canvas: &mut Canvas<'_>,
-        scratch: &mut Scratch,
-    ) {
-        scratch.recipe.renew(self, shown, settings, canvas.size());
-        drawing::draw(shown, canvas, scratch);
-    }
 }
 
 impl fmt::Debug for dyn Style {

@@ -84,7 +84,7 @@ impl Recipe {
     }
 
     /// Adds the main line: the mask's edge with its seam.
-    pub fn edge(&mut self, shown: &Shown<'_>, settings: &Settings, size: Size) {
+    pub(super) fn edge(&mut self, shown: &Shown<'_>, settings: &Settings, size: Size) {
         let (level, strength) = (settings.threshold, firmness(shown));
         let half_px = scaled(settings.line_px, size).max(LEAST_LINE_PX) / 2.0;
         self.strokes.push(Stroke { level, half_px, strength });

@@ -210,9 +210,9 @@ __device__ static inline float lerp_of(float a, float b, float along) { return a
 
 // A row of nodes at a pixel's column.
 __device__ static inline Node laid(const Overlay &overlay, const u8 *probability, Between across, int row) {
-  // A mask of one column has no next node.
-  int column = (int)across.gap, next = column + 1 < (int)overlay.columns ? column + 1 : column;
-  Node a = node_of(overlay, probability, column, row), b = node_of(overlay, probability, next, row);
+  // In a mask of one column `along` is 0: what is next to it does not count.
+  int column = (int)across.gap;
+  Node a = node_of(overlay, probability, column, row), b = node_of(overlay, probability, column + 1, row);
   a.p = lerp_of(a.p, b.p, across.along);
   a.across = lerp_of(a.across, b.across, across.along);
   a.down = lerp_of(a.down, b.down, across.along);
