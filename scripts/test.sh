@@ -52,7 +52,7 @@ fi
 # ---- tests -----------------------------------------------------------------------------------------------------
 
 # With what makes plans for cards: it needs a library and no card. The trainer's and the tools' own features are the default ones.
-features=(--features polyp-engine/tensorrt-rtx)
+features=(--features polyp-engine/tensorrt-rtx,polyp-engine/ort-tensorrt)
 step 'tools and plugin' cargo build --workspace "${features[@]}"
 
 # A folder with nothing but the plugin, and a registry of our own: GStreamer remembers a plugin that failed to load.

@@ -11,7 +11,7 @@ use image::RgbImage;
 
 use super::*;
 use crate::colour::to_yuv;
-use crate::frame::{Colorimetry, Matrix, PixelFormat, PlaneMut, Range, Rect, Size};
+use crate::frame::{Canvas, Colorimetry, Matrix, PixelFormat, PlaneMut, Range, Rect};
 use crate::input::Placement;
 use crate::segmentation::Segmentation;
 

@@ -1,9 +1,9 @@
 //! The kernels' arguments, laid out as the card reads them.
 //!
-//! Not here: what the kernels do with them (`kernels.cu`).
+//! Not here: what the kernels do with them (`kernels.cu`), and what painting takes besides ([`super::paint`]).
 
 use polyp::colour::Coefficients;
-use polyp::frame::{Colorimetry, PixelFormat, Rect, Size};
+use polyp::frame::{Colorimetry, MAX_SIDE_PX, PixelFormat, Rect, Size};
 use polyp::input::Placement;
 
 use crate::error::EngineError;
@@ -32,7 +32,7 @@ impl SourceFormat {
     ];
 
     /// Its number in `kernels.cu`.
-    fn code(self) -> u32 {
+    pub(super) fn code(self) -> u32 {
         match self {
             Self::Frame(PixelFormat::I420) => 0,
             Self::Frame(PixelFormat::Nv12) => 1,
@@ -97,28 +97,13 @@ impl Picture {
         planes: &[DevicePlane],
         source: Rect,
     ) -> Result<Self, EngineError> {
-        let refuse = |what: &str, expected: String, found: String| {
-            Err(EngineError::Input { what: what.to_owned(), expected, found })
-        };
-        if planes.len() != format.planes() {
-            return refuse("planes", format.planes().to_string(), planes.len().to_string());
-        }
+        let (addresses, strides) = fitting(format, size, planes)?;
         if !source.fits(size) {
-            return refuse("source", format!("a part of the frame, which is {size}"), source.to_string());
-        }
-        let (mut addresses, mut strides) = ([0; 3], [0; 3]);
-        for (index, plane) in planes.iter().enumerate() {
-            let (row_bytes, rows) = format.plane_extent(index, size);
-            let least = plane.stride.saturating_mul(rows - 1).saturating_add(row_bytes);
-            let stride = u32::try_from(plane.stride).ok().filter(|_| plane.stride >= row_bytes);
-            let Some(stride) = stride.filter(|_| plane.bytes >= least) else {
-                let found = format!("a stride of {} and {} bytes", plane.stride, plane.bytes);
-                let expected = format!("rows of at least {row_bytes} bytes and {least} bytes in all");
-                return refuse(&format!("plane {index}"), expected, found);
-            };
-            if let (Some(address_at), Some(stride_at)) = (addresses.get_mut(index), strides.get_mut(index)) {
-                (*address_at, *stride_at) = (plane.address, stride);
-            }
+            return Err(refused(
+                "source",
+                format!("a part of the frame, which is {size}"),
+                source.to_string(),
+            ));
         }
         let c = Coefficients::new(colorimetry);
         Ok(Self {
@@ -146,6 +131,43 @@ impl Target {
         // SAFETY: five whole numbers of four bytes, without padding.
         unsafe { std::mem::transmute(*self) }
     }
+}
+
+/// The addresses and strides of the planes of a frame.
+///
+/// # Errors
+/// [`EngineError::Input`] when the size is out of bounds, or a plane is missing or too short.
+pub(super) fn fitting(
+    format: SourceFormat,
+    size: Size,
+    planes: &[DevicePlane],
+) -> Result<([u64; 3], [u32; 3]), EngineError> {
+    let side = 1..=MAX_SIDE_PX;
+    if !side.contains(&size.width) || !side.contains(&size.height) {
+        return Err(refused("size", format!("each side from 1 to {MAX_SIDE_PX} px"), size.to_string()));
+    }
+    if planes.len() != format.planes() {
+        return Err(refused("planes", format.planes().to_string(), planes.len().to_string()));
+    }
+    let (mut addresses, mut strides) = ([0; 3], [0; 3]);
+    let places = addresses.iter_mut().zip(&mut strides);
+    for (index, (plane, (address_at, stride_at))) in planes.iter().zip(places).enumerate() {
+        let (row_bytes, rows) = format.plane_extent(index, size);
+        let least = plane.stride.saturating_mul(rows - 1).saturating_add(row_bytes);
+        let stride = u32::try_from(plane.stride).ok().filter(|_| plane.stride >= row_bytes);
+        let Some(stride) = stride.filter(|_| plane.bytes >= least) else {
+            let found = format!("a stride of {} and {} bytes", plane.stride, plane.bytes);
+            let expected = format!("rows of at least {row_bytes} bytes and {least} bytes in all");
+            return Err(refused(&format!("plane {index}"), expected, found));
+        };
+        (*address_at, *stride_at) = (plane.address, stride);
+    }
+    Ok((addresses, strides))
+}
+
+/// An input that does not fit.
+pub(super) fn refused(what: &str, expected: String, found: String) -> EngineError {
+    EngineError::Input { what: what.to_owned(), expected, found }
 }
 
 /// Where the picture goes: `struct Target`.
@@ -188,6 +210,9 @@ mod tests {
             make(&[DevicePlane { bytes: 23, ..plane }], Rect::whole(size)).unwrap_err(),
             "input plane 0: expected rows of at least 12 bytes and 24 bytes in all, found a stride of 12 and 23 bytes"
         );
+        let empty = Picture::new(rgb, Size::new(0, 2), Colorimetry::RGB, &[plane], Rect::whole(size));
+        let said = empty.unwrap_err().to_string();
+        assert_eq!(said, "input size: expected each side from 1 to 8192 px, found 0x2");
         let beyond = make(&[plane], Rect { x: 1, ..Rect::whole(size) }).unwrap_err();
         assert_eq!(beyond, "input source: expected a part of the frame, which is 4x2, found 4x2+1+0");
     }

@@ -2,8 +2,8 @@
 //!
 //! Not here: compiling or launching them.
 
-/// The kernels, without the words that differ between a card and a CPU.
-const KERNELS: &str = include_str!("kernels.cu");
+/// The kernels, without the words that differ between a card and a CPU: a frame to the network and back, and painting.
+const KERNELS: &str = concat!(include_str!("kernels.cu"), include_str!("paint.cu"));
 
 /// The source for NVRTC. Compile it with [`CARD_OPTIONS`].
 pub fn card_source() -> String {
@@ -26,13 +26,16 @@ pub const HOST_OPTIONS: [&str; 1] = ["-ffp-contract=off"];
 pub const PTX: &str = include_str!("kernels.ptx");
 
 /// Every kernel's name.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 9] = [
     "polyp_shrink",
     "polyp_moments",
     "polyp_normalise_f32",
     "polyp_normalise_f16",
     "polyp_decode_f32",
     "polyp_decode_f16",
+    "polyp_sort",
+    "polyp_paint",
+    "polyp_badge",
 ];
 
 #[cfg(test)]

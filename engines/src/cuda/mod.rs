@@ -1,8 +1,9 @@
-//! What a card does besides the network: frames in, masks out.
+//! What a card does besides the network: frames in, masks out, and masks on frames.
 //!
 //! [`kernels`] is the source of all that runs on the card, with the words that a compiler needs before it;
-//! [`arguments`] are the kernels' arguments as the card sees them. [`driver`] is the seam to the hardware (and `nvidia` what is behind it), [`frame`] a frame on its way to the card, and
-//! [`flow`] the way of a batch over it, and [`engine`] all of it as an engine.
+//! [`arguments`] are the kernels' arguments as the card sees them, and [`paint`] those of painting. [`driver`] is the seam to the
+//! hardware (and `nvidia` what is behind it), [`frame`] a frame on its way to the card, [`flow`] the way of a batch over it, and
+//! [`engine`] all of it as an engine.
 //!
 //! Not here: which library runs the network ([`crate::backend`]).
 
@@ -14,3 +15,4 @@ pub mod frame;
 pub mod kernels;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
+pub mod paint;

@@ -43,6 +43,7 @@ static std::map<std::string, Kernel> &kernels() {
     {"polyp_shrink", kernel(polyp_shrink)}, {"polyp_moments", kernel(polyp_moments)},
     {"polyp_normalise_f32", kernel(polyp_normalise_f32)}, {"polyp_normalise_f16", kernel(polyp_normalise_f16)},
     {"polyp_decode_f32", kernel(polyp_decode_f32)}, {"polyp_decode_f16", kernel(polyp_decode_f16)},
+    {"polyp_sort", kernel(polyp_sort)}, {"polyp_paint", kernel(polyp_paint)}, {"polyp_badge", kernel(polyp_badge)},
   };
   return all;
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use libloading::Library;
+use polyp::frame::PixelFormat;
 use polyp_engine::cuda::arguments::{Picture, Target};
 use polyp_engine::cuda::driver::Argument;
 use polyp_engine::cuda::kernels::{HOST_OPTIONS, host_source};
+use polyp_engine::cuda::paint::{Overlay, Plate, Surface};
 
 /// The kernels in a library.
 pub(crate) struct Host {
@@ -30,7 +32,7 @@ impl Host {
 
     /// Calls `kernel` for every thread of a grid.
     fn each<F>(&self, name: &str, [columns, rows, pictures]: [u32; 3], mut call: impl FnMut(&F)) {
-        // SAFETY: the name is a kernel's, and each caller below gives the type that it has in `kernels.cu`.
+        // SAFETY: the name is a kernel's, and each caller below gives the type that it has in `kernels.cu` or `paint.cu`.
         let kernel = unsafe { self.library.get::<F>(name) }.unwrap();
         // SAFETY: `host.h` declares it so.
         let thread = unsafe { self.library.get::<Thread>("polyp_thread") }.unwrap();
@@ -155,6 +157,40 @@ impl Host {
         // SAFETY: lengths as asserted and as made.
         unsafe { self.launch(name, [count + 1, 1, 1], &arguments) };
         (probability, doubt, wrong[0])
+    }
+
+    /// `polyp_sort`: what is to be done in each gap between the nodes of a mask of `[side, side]`.
+    pub(crate) fn sort(&self, overlay: Overlay, probability: &[u8]) -> Vec<u8> {
+        type Kernel = unsafe extern "C" fn(Overlay, *const u8, *mut u8);
+        let [columns, rows] = overlay.gaps();
+        let mut kinds = vec![9; (columns * rows) as usize];
+        self.each::<Kernel>("polyp_sort", [columns + 1, rows + 1, 1], |kernel| {
+            // SAFETY: the mask is as large as the caller made the overlay for; the kinds are as many as gaps.
+            unsafe { kernel(overlay, probability.as_ptr(), kinds.as_mut_ptr()) };
+        });
+        kinds
+    }
+
+    /// `polyp_sort`, then `polyp_paint`, on a frame of that format.
+    pub(crate) fn paint(&self, format: PixelFormat, surface: Surface, overlay: Overlay, probability: &[u8]) {
+        type Kernel = unsafe extern "C" fn(Surface, Overlay, *const u8, *const u8);
+        let kinds = self.sort(overlay, probability);
+        let [columns, rows] = overlay.blocks(format);
+        self.each::<Kernel>("polyp_paint", [columns + 1, rows + 1, 1], |kernel| {
+            // SAFETY: the surface's planes were checked when it was made, and are the caller's; mask and kinds as in
+            // `sort`.
+            unsafe { kernel(surface, overlay, probability.as_ptr(), kinds.as_ptr()) };
+        });
+    }
+
+    /// `polyp_badge` on a frame of that format.
+    pub(crate) fn badge(&self, format: PixelFormat, surface: Surface, plate: Plate) {
+        type Kernel = unsafe extern "C" fn(Surface, Plate);
+        let [columns, rows] = plate.blocks(format);
+        self.each::<Kernel>("polyp_badge", [columns + 1, rows + 1, 1], |kernel| {
+            // SAFETY: the surface's planes were checked when it was made, and are the caller's.
+            unsafe { kernel(surface, plate) };
+        });
     }
 }
 

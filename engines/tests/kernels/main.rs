@@ -11,6 +11,7 @@
 mod host;
 #[cfg(feature = "cuda")]
 mod nvrtc;
+mod paint;
 mod twin;
 
 use std::time::Duration;
