@@ -31,11 +31,11 @@ setup-demo:
 setup-trainer: ## fetch what `polyp-train` needs
 	@scripts/setup.sh base models trainer
 
-setup-gpu: ## fetch what making plans for NVIDIA cards needs, with NVIDIA's licence (240 MB)
+setup-gpu: ## fetch what NVIDIA cards need, with NVIDIA's licences (310 MB)
 	@scripts/setup.sh gpu
 
-build: need-cargo setup-base ## build the plugin and the tools for a cart, optimised; the plugin alone lies in target/gst/release/
-	cargo build --release --package gst-plugin-polyp --package polyp --package polyp-engine
+build: need-cargo setup-base ## build the plugin and the tools for a cart, optimised; the plugin alone lies in target/gst/release/ (FEATURES: docs/GPU.md)
+	cargo build --release --package gst-plugin-polyp --package polyp --package polyp-engine $(if $(FEATURES),--features $(FEATURES))
 	@install -D target/release/libgstpolyp.so $(plugin_release)/libgstpolyp.so
 
 trainer: need-cargo setup-trainer ## build `polyp-train`, optimised

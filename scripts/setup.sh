@@ -6,8 +6,8 @@
 #   base      GStreamer (Debian), OpenVINO and ONNX Runtime: what a cart needs to play
 #   models    the weights that prompts and new networks begin from: MiniLM (text), EfficientNet-Lite0 (pictures)
 #   trainer   HDF5 (Debian), the CPU part of libtorch and EfficientNet-Lite2: what `polyp-train` needs, 520 MB
-#   gpu       TensorRT for RTX and libclang (Debian): what making plans for NVIDIA cards needs, 240 MB. Not in `all`: NVIDIA's
-#             licence comes with it (.deps/tensorrt-rtx/licences), which forbids medical use without an agreement
+#   gpu       TensorRT for RTX, NVRTC and libclang (Debian): what NVIDIA cards need, 310 MB. Not in `all`: NVIDIA's licences come
+#             with it (.deps/tensorrt-rtx/licences, .deps/nvrtc), which forbid medical use without an agreement
 #
 # Running it again costs nothing: each folder of .deps/ carries a stamp, and what is complete is left alone, without a
 # look at the network. Interrupting it is safe: a folder appears under its name only when it is complete.

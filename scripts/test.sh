@@ -40,7 +40,10 @@ step 'format' cargo fmt --all --check
 
 # Warnings are denied through clippy's own arguments: RUSTFLAGS would build every dependency a second time.
 step 'lints, default features' cargo clippy --workspace --all-targets -- -D warnings
-step 'lints, all features' cargo clippy --workspace --all-targets --all-features -- -D warnings
+# All features are one too many: the two flavours of TensorRT exclude each other.
+features=(--features polyp-engine/tensorrt-rtx,polyp-engine/ort-tensorrt)
+step 'lints, all features with TensorRT for RTX' cargo clippy --workspace --all-targets "${features[@]}" -- -D warnings
+step 'lints, TensorRT 11' cargo clippy --package polyp-engine --all-targets --features tensorrt -- -D warnings
 # Package by package: in a workspace build the trainer would switch the engines' default features on again.
 step 'lints, no default features' cargo clippy --package polyp --package polyp-engine --all-targets --no-default-features -- -D warnings
 
@@ -51,8 +54,7 @@ fi
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 
-# With what makes plans for cards: it needs a library and no card. The trainer's and the tools' own features are the default ones.
-features=(--features polyp-engine/tensorrt-rtx,polyp-engine/ort-tensorrt)
+# With all that cards need but a card. The trainer's and the tools' own features are the default ones.
 step 'tools and plugin' cargo build --workspace "${features[@]}"
 
 # A folder with nothing but the plugin, and a registry of our own: GStreamer remembers a plugin that failed to load.
