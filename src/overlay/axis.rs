@@ -20,7 +20,7 @@ impl Axis {
     pub(super) fn fit(&mut self, pixels: u32, nodes: u32) {
         let last = nodes.max(1) - 1;
         let gaps = last.max(1);
-        self.scale = nodes.max(1) as f32 / pixels.max(1) as f32;
+        self.scale = scale(pixels, nodes);
         self.along.clear();
         self.gap.clear();
         self.first.clear();
@@ -41,11 +41,11 @@ impl Axis {
         let at = |gap: usize| self.first.get(gap).copied().unwrap_or(self.gap.len() as u32) as usize;
         (at(from), at(to))
     }
+}
 
-    /// How many gaps `pixels` pixels reach over, rounded up.
-    pub(super) fn gaps(&self, pixels: f32) -> usize {
-        (pixels * self.scale).ceil() as usize
-    }
+/// Gaps per pixel where `pixels` pixels lie along `nodes` nodes, edge to edge.
+pub(super) fn scale(pixels: u32, nodes: u32) -> f32 {
+    nodes.max(1) as f32 / pixels.max(1) as f32
 }
 
 #[cfg(test)]

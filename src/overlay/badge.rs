@@ -5,9 +5,10 @@
 //! needed. States that ask for attention have a frame around them.
 
 use super::glyphs::{HEIGHT, Symbol, glyph};
-use super::pen::Pen;
+use super::pen::{Pen, samples};
+use super::sheet::LAYERS;
 use super::{Scratch, Settings};
-use crate::frame::{Canvas, Size};
+use crate::frame::{Canvas, Colorimetry, PixelFormat, Size};
 
 /// What the overlay is worth right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Badge {
         /// How much earlier, in milliseconds.
         age_ms: u32,
     },
+    /// The engine is being made ready beside the picture; there is no mask yet.
+    Starting,
     /// There is no mask yet: the network has not answered since the start.
     NoMask,
     /// The network did not answer in time; no mask is shown.
@@ -31,6 +34,8 @@ pub enum Badge {
 
 /// How firmly the ground covers the picture, of 255.
 const GROUND: u8 = 215;
+/// A plate's height in units.
+const ROWS: usize = 2 * PAD + HEIGHT;
 /// In units: around the words and the symbol, between them, from the frame's edges, and one letter with its gap.
 const PAD: usize = 3;
 const GAP: usize = 4;
@@ -54,7 +59,7 @@ impl Badge {
         match self {
             Self::Live => Pen::LINE,
             Self::Held { .. } => Pen::HELD,
-            Self::NoMask | Self::Off => Pen::QUIET,
+            Self::Starting | Self::NoMask | Self::Off => Pen::QUIET,
             Self::Late => Pen::LATE,
             Self::Fault => Pen::FAULT,
         }
@@ -64,6 +69,7 @@ impl Badge {
         match self {
             Self::Live => &Symbol::DISC,
             Self::Held { .. } => &Symbol::CLOCK,
+            Self::Starting => &Symbol::TRIANGLE,
             Self::NoMask => &Symbol::DOTS,
             Self::Late => &Symbol::HOURGLASS,
             Self::Fault => &Symbol::CROSS,
@@ -87,51 +93,100 @@ impl Badge {
                     .for_each(|(to, from)| *to = *from);
                 word
             }
+            Self::Starting => *b"STARTING ",
             Self::NoMask => *b"NO MASK  ",
             Self::Late => *b"LATE     ",
             Self::Fault => *b"FAULT    ",
             Self::Off => *b"OFF      ",
         }
     }
-}
 
-/// Paints `badge` in the upper right corner of `canvas`; it needs no mask. Where `settings.badge` is off, it is
-/// painted all the same unless the mask is live or held: that no mask is to be expected must not be hidden.
-pub fn paint_badge(badge: &Badge, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
-    if !settings.badge && badge.is_well() {
-        return;
-    }
-    let size = canvas.size();
-    let unit = unit_px(size);
-    let word = badge.word();
-    let letters = word.trim_ascii_end();
-    let width = 2 * PAD + HEIGHT + GAP + letters.len() * LETTER - 1;
-    let height = 2 * PAD + HEIGHT;
-    let left = (size.width as usize).saturating_sub((width + MARGIN) * unit);
-    let (top, bottom) = (MARGIN * unit, ((MARGIN + height) * unit).min(size.height as usize));
-    let sheet = &mut scratch.sheet;
-    sheet.fit(size.width as usize);
-    let pens = [Some(Pen::GROUND), Some(badge.pen()), Some(Pen::WORDS)];
-    for y in top..bottom {
-        if let Some([ground, shape, words]) = sheet.open(y, (left, left + width * unit)) {
-            ground.fill(GROUND);
-            let row = (y - top) / unit;
-            let edge = row == 0 || row + 1 == height;
-            if badge.alarms() {
-                fill(shape, unit, 0, if edge { width } else { 1 });
-                fill(shape, unit, width - 1, 1);
-            }
-            if let Some(row) = row.checked_sub(PAD).filter(|row| *row < HEIGHT) {
-                dots(shape, unit, PAD, badge.symbol().row(row), HEIGHT);
-                let mut column = PAD + HEIGHT + GAP;
-                for letter in letters {
-                    dots(words, unit, column, glyph(*letter).row(row), LETTER - 1);
-                    column += LETTER;
-                }
+    /// What is painted of it on a frame of `size`. Where `settings.badge` is off, that is nothing while the mask is
+    /// live or held; other states are painted all the same: that no mask is to be expected must not be hidden.
+    pub fn plate(self, settings: &Settings, size: Size) -> Option<Plate> {
+        if !settings.badge && self.is_well() {
+            return None;
+        }
+        let unit_px = unit_px(size);
+        let word = self.word();
+        let letters = word.trim_ascii_end();
+        let width = 2 * PAD + HEIGHT + GAP + letters.len() * LETTER - 1;
+        let (mut shape, mut words) = ([0_u128; ROWS], [0_u128; ROWS]);
+        for (row, (shape, words)) in shape.iter_mut().skip(PAD).zip(words.iter_mut().skip(PAD)).enumerate() {
+            dots(shape, PAD, self.symbol().row(row), HEIGHT);
+            for (index, letter) in letters.iter().enumerate() {
+                dots(words, PAD + HEIGHT + GAP + index * LETTER, glyph(*letter).row(row), LETTER - 1);
             }
         }
+        if self.alarms() {
+            let all = (1 << width) - 1;
+            shape.iter_mut().for_each(|row| *row |= 1 | 1 << (width - 1));
+            shape.first_mut().into_iter().for_each(|row| *row = all);
+            shape.last_mut().into_iter().for_each(|row| *row = all);
+        }
+        Some(Plate {
+            unit_px,
+            left: (size.width as usize).saturating_sub((width + MARGIN) * unit_px),
+            top: MARGIN * unit_px,
+            width,
+            ground: GROUND,
+            shape,
+            words,
+            pen: self.pen(),
+        })
+    }
+}
+
+/// A badge as it is painted on one frame: dots of `unit_px` x `unit_px` pixels in three layers, the ground, on it the
+/// shape, on that the words. What lies beyond the frame is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plate {
+    /// The side of a dot, in frame pixels.
+    pub unit_px: usize,
+    /// Its left edge, in frame pixels.
+    pub left: usize,
+    /// Its top edge, in frame pixels.
+    pub top: usize,
+    /// Its width in dots, at most 128; its height is that of `shape`.
+    pub width: usize,
+    /// How firmly its ground covers the picture, of 255; the other layers cover all of it or nothing.
+    pub ground: u8,
+    /// The shape's dots in each row of dots, from the top down; the lowest bit is the leftmost dot.
+    pub shape: [u128; ROWS],
+    /// The words' dots, likewise.
+    pub words: [u128; ROWS],
+    pen: Pen,
+}
+
+impl Plate {
+    fn pens(&self) -> [Option<Pen>; LAYERS] {
+        [Some(Pen::GROUND), Some(self.pen), Some(Pen::WORDS)]
+    }
+
+    /// The layers' colours as a frame of that format and colorimetry holds them: Y, U, V or red, green, blue.
+    pub fn colours(&self, format: PixelFormat, colorimetry: Colorimetry) -> [[u8; 3]; LAYERS] {
+        samples(self.pens(), format, colorimetry).map(Option::unwrap_or_default)
+    }
+}
+
+/// Paints `badge` in the upper right corner of `canvas`; it needs no mask. What is painted, and when nothing is, says
+/// [`Badge::plate`].
+pub fn paint_badge(badge: &Badge, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
+    let size = canvas.size();
+    let Some(plate) = badge.plate(settings, size) else { return };
+    let Plate { unit_px, left, top, width, .. } = plate;
+    let bottom = (top + ROWS * unit_px).min(size.height as usize);
+    let sheet = &mut scratch.sheet;
+    sheet.fit(size.width as usize);
+    for y in top..bottom {
+        if let Some([ground, shape, words]) = sheet.open(y, (left, left + width * unit_px)) {
+            ground.fill(plate.ground);
+            let row = (y - top) / unit_px;
+            cover(shape, unit_px, plate.shape.get(row));
+            cover(words, unit_px, plate.words.get(row));
+        }
         if y % 2 == 1 || y + 1 == bottom {
-            sheet.flush(canvas, y - y % 2, pens);
+            sheet.flush(canvas, y - y % 2, plate.pens());
         }
     }
 }
@@ -141,16 +196,23 @@ fn unit_px(size: Size) -> usize {
     ((size.height as usize + 135) / 270).max(1)
 }
 
-/// Covers `count` units from unit `from` on; what is outside of the row is left out.
-fn fill(row: &mut [u8], unit: usize, from: usize, count: usize) {
-    row.iter_mut().skip(from * unit).take(count * unit).for_each(|coverage| *coverage = 255);
+/// Covers the dots of a row; what is outside of the row is left out.
+fn cover(row: &mut [u8], unit: usize, dots: Option<&u128>) {
+    let mut dots = dots.copied().unwrap_or(0);
+    let mut at = 0;
+    while dots != 0 {
+        let from = dots.trailing_zeros() as usize;
+        let count = (dots >> from).trailing_ones() as usize;
+        let pixels = row.iter_mut().skip((at + from) * unit).take(count * unit);
+        pixels.for_each(|coverage| *coverage = 255);
+        at += from + count;
+        dots = dots.checked_shr((from + count) as u32).unwrap_or(0);
+    }
 }
 
-/// Covers the units whose bits are set; the highest of `width` bits is the leftmost unit.
-fn dots(row: &mut [u8], unit: usize, from: usize, bits: u8, width: usize) {
-    for column in (0..width).filter(|column| bits >> (width - 1 - column) & 1 == 1) {
-        fill(row, unit, from + column, 1);
-    }
+/// Adds a row of a symbol to a plate's, from dot `from` on; the highest of `width` bits is the leftmost dot.
+fn dots(row: &mut u128, from: usize, bits: u8, width: usize) {
+    *row |= u128::from(bits.reverse_bits() >> (8 - width)) << from;
 }
 
 #[cfg(test)]
@@ -168,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_letter_is_known() {
-        let badges = [Badge::Live, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+        let badges = [Badge::Live, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
         let held = (0..1000).map(|age_ms| Badge::Held { age_ms });
         for letter in badges.into_iter().chain(held).flat_map(|badge| badge.word()) {
             assert!(letter == b' ' || glyph(letter).row(0) | glyph(letter).row(6) != 0, "{}", letter as char);

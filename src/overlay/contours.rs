@@ -1,10 +1,9 @@
 //! The style `contours`: how sure the network is, as lines of equal probability and a hatched band of doubt.
 
-use super::drawing::draw;
-use super::recipe::{Stroke, Tint, firmness};
+use super::recipe::{Recipe, Stroke, Tint, firmness};
 use super::settings::scaled;
-use super::{Scratch, Settings, Style};
-use crate::frame::Canvas;
+use super::{Settings, Style};
+use crate::frame::Size;
 use crate::segmentation::Shown;
 
 /// The widths and strengths of the lines beside the main one, of its own.
@@ -24,11 +23,9 @@ impl Style for Contours {
         "Lines of equal probability and a hatched band of doubt; shows how sure the edge is"
     }
 
-    fn paint(&self, shown: &Shown<'_>, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
-        let recipe = &mut scratch.recipe;
-        recipe.clear();
-        recipe.edge(shown, settings, canvas.size());
-        let half_px = (scaled(settings.line_px * THIN.0, canvas.size()) / 2.0).max(0.5);
+    fn describe(&self, shown: &Shown<'_>, settings: &Settings, size: Size, recipe: &mut Recipe) {
+        recipe.edge(shown, settings, size);
+        let half_px = (scaled(settings.line_px * THIN.0, size) / 2.0).max(0.5);
         let strength = THIN.1 * firmness(shown);
         let others = settings.levels.iter().filter(|level| (*level - settings.threshold).abs() > 0.01);
         recipe.strokes.extend(others.map(|level| Stroke { level: *level, half_px, strength }));
@@ -38,6 +35,5 @@ impl Style for Contours {
             let strength = settings.opacity * firmness(shown);
             recipe.tint = Tint::Doubt { low: *low, high: *high, strength };
         }
-        draw(shown, canvas, scratch);
     }
 }

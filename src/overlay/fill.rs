@@ -1,9 +1,8 @@
 //! The style `fill`: the mask as a tinted area, with its outline.
 
-use super::drawing::draw;
-use super::recipe::{Tint, firmness};
-use super::{Scratch, Settings, Style};
-use crate::frame::Canvas;
+use super::recipe::{Recipe, Tint, firmness};
+use super::{Settings, Style};
+use crate::frame::Size;
 use crate::segmentation::Shown;
 
 /// The mask as a tinted area, with its outline.
@@ -19,12 +18,9 @@ impl Style for Fill {
         "The mask as a tinted area with its outline; seen from far, hides texture"
     }
 
-    fn paint(&self, shown: &Shown<'_>, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
-        let recipe = &mut scratch.recipe;
-        recipe.clear();
-        recipe.edge(shown, settings, canvas.size());
+    fn describe(&self, shown: &Shown<'_>, settings: &Settings, size: Size, recipe: &mut Recipe) {
+        recipe.edge(shown, settings, size);
         let strength = settings.opacity * firmness(shown);
         recipe.tint = Tint::Inside { level: settings.threshold, strength };
-        draw(shown, canvas, scratch);
     }
 }

@@ -6,7 +6,7 @@ use crate::segmentation::Segmentation;
 /// What is to be done with one gap of the grid: the square between four nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Nothing is painted.
     Empty = 0,
     /// All of it is covered alike.
@@ -60,13 +60,13 @@ impl<'a> Nodes<'a> {
 
 impl Grid {
     /// Sorts every gap. `stops` are the bytes at which something changes, rising; `between` says what is painted where
-    /// that many of them are passed. What depends on the pixel reaches `(gaps across, gaps down)` further.
+    /// that many of them are passed. What depends on the pixel reaches `[gaps across, gaps down]` further.
     pub(super) fn sort(
         &mut self,
         nodes: &Nodes<'_>,
         stops: &[u8],
         between: impl Fn(u8) -> Kind,
-        reach: (usize, usize),
+        reach: [usize; 2],
     ) {
         let (columns, rows) = ((nodes.width - 1).max(1), (nodes.height - 1).max(1));
         self.columns = columns;
@@ -96,7 +96,7 @@ impl Grid {
     }
 
     /// Spreads [`Kind::Field`] over its neighbours.
-    fn widen(&mut self, (across, down): (usize, usize)) {
+    fn widen(&mut self, [across, down]: [usize; 2]) {
         let Self { columns, kinds, wider, .. } = self;
         for _ in 0..across.min(*columns) {
             wider.clone_from(kinds);

@@ -1,5 +1,8 @@
 //! Painting a segmentation on a frame, in the frame's own format.
 //!
+//! A style says what is to be painted ([`Recipe`]), [`Measures`] how long that is on one frame, and a badge is a
+//! [`Plate`]. Frames in this machine's memory are painted here; whoever has others can follow the same numbers.
+//!
 //! A style is a file with `impl Style` and a line in [`STYLES`]; configuration values, help texts and the
 //! elements' properties come from that slice.
 //!
@@ -14,6 +17,7 @@ mod field;
 mod fill;
 mod glyphs;
 mod grid;
+mod measures;
 mod outline;
 mod pen;
 mod recipe;
@@ -24,13 +28,16 @@ mod tests;
 
 use std::fmt;
 
-pub use badge::{Badge, paint_badge};
+pub use badge::{Badge, Plate, paint_badge};
+pub use grid::Kind;
+pub use measures::{Dashes, Measures};
+pub use recipe::{Recipe, Stroke, Tint};
 pub use settings::{Settings, SettingsError};
 
-use crate::frame::Canvas;
+use crate::frame::Size;
 use crate::segmentation::Shown;
 
-/// A way of painting a segmentation.
+/// A way of painting a segmentation: a description of what is painted. Its `paint` follows it.
 pub trait Style: Sync {
     /// Its name, as configuration files and properties give it.
     fn name(&self) -> &'static str;
@@ -38,8 +45,9 @@ pub trait Style: Sync {
     /// One sentence for people who choose.
     fn help(&self) -> &'static str;
 
-    /// Paints `shown` on `canvas`. Pixels that it does not cover stay as they are, to the bit.
-    fn paint(&self, shown: &Shown<'_>, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch);
+    /// Adds to `recipe`, which is empty, what it paints for `shown` on a frame of `size`. Its stops are
+    /// [`Recipe::renew`]'s work, which calls this.
+    fn describe(&self, shown: &Shown<'_>, settings: &Settings, size: Size, recipe: &mut Recipe);
 }
 
 impl fmt::Debug for dyn Style {

@@ -1,8 +1,8 @@
 //! The style `outline`: one line where the probability crosses the threshold.
 
-use super::drawing::draw;
-use super::{Scratch, Settings, Style};
-use crate::frame::Canvas;
+use super::recipe::Recipe;
+use super::{Settings, Style};
+use crate::frame::Size;
 use crate::segmentation::Shown;
 
 /// One line where the probability crosses the threshold.
@@ -18,9 +18,7 @@ impl Style for Outline {
         "One line where the probability crosses the threshold; hides least"
     }
 
-    fn paint(&self, shown: &Shown<'_>, settings: &Settings, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
-        scratch.recipe.clear();
-        scratch.recipe.edge(shown, settings, canvas.size());
-        draw(shown, canvas, scratch);
+    fn describe(&self, shown: &Shown<'_>, settings: &Settings, size: Size, recipe: &mut Recipe) {
+        recipe.edge(shown, settings, size);
     }
 }

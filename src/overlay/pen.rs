@@ -34,9 +34,13 @@ impl Pen {
     pub(super) const LATE: Self = Self([255, 210, 0]);
     /// For a failure.
     pub(super) const FAULT: Self = Self([255, 100, 60]);
+}
 
-    /// Its samples as a frame of that format and colorimetry holds them: Y, U, V or red, green, blue.
-    pub(super) fn samples(self, format: PixelFormat, colorimetry: Colorimetry) -> [u8; 3] {
-        if format.is_yuv() { to_yuv(self.0, colorimetry) } else { self.0 }
-    }
+/// The pens' samples as a frame of that format and colorimetry holds them: Y, U, V or red, green, blue.
+pub(super) fn samples<const N: usize>(
+    pens: [Option<Pen>; N],
+    format: PixelFormat,
+    colorimetry: Colorimetry,
+) -> [Option<[u8; 3]>; N] {
+    pens.map(|pen| pen.map(|Pen(rgb)| if format.is_yuv() { to_yuv(rgb, colorimetry) } else { rgb }))
 }

@@ -1,28 +1,30 @@
 //! A style in numbers: which levels get a line, and which areas a tint. Styles are recipes; [`super::drawing`]
-//! follows them.
+//! follows them, and so can whoever paints frames that are not in this machine's memory.
 
+use super::Style;
 use super::field::Sample;
 use super::grid::Kind;
-use super::pen::Pen;
+use super::measures::from_middle;
+use super::pen::{Pen, samples};
 use super::settings::{Settings, scaled};
 use super::sheet::LAYERS;
-use crate::frame::Size;
+use crate::frame::{Colorimetry, PixelFormat, Size};
 use crate::segmentation::Shown;
 
 /// A line along one level of probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Stroke {
+pub struct Stroke {
     /// The probability, 0 to 1.
-    pub(super) level: f32,
+    pub level: f32,
     /// Half of its width, in frame pixels.
-    pub(super) half_px: f32,
+    pub half_px: f32,
     /// How firmly it is drawn, 0 to 1.
-    pub(super) strength: f32,
+    pub strength: f32,
 }
 
 /// An area that is tinted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Tint {
+pub enum Tint {
     /// None.
     #[default]
     None,
@@ -45,17 +47,18 @@ pub(super) enum Tint {
     },
 }
 
-/// What a style paints on one frame.
-#[derive(Debug, Default)]
-pub(super) struct Recipe {
+/// What a style paints on one frame, in three layers: the tint, on it the seam, on that the lines. Of lines of one
+/// layer the firmest counts at every pixel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recipe {
     /// Lines, in any order.
-    pub(super) strokes: Vec<Stroke>,
+    pub strokes: Vec<Stroke>,
     /// The dark seam under one of them.
-    pub(super) seam: Option<Stroke>,
+    pub seam: Option<Stroke>,
     /// The area under the lines.
-    pub(super) tint: Tint,
-    /// The probabilities, as bytes, at which something changes: rising.
-    pub(super) stops: Vec<u8>,
+    pub tint: Tint,
+    /// The probabilities, as bytes, at which something changes: rising. [`Recipe::renew`] works them out.
+    pub stops: Vec<u8>,
 }
 
 /// No line is thinner than this, in frame pixels.
@@ -70,16 +73,14 @@ pub(super) fn firmness(shown: &Shown<'_>) -> f32 {
     0.5 + 0.5 * shown.freshness()
 }
 
-/// Width of one stripe of the hatching of doubt, in pixels of a frame 1080 pixels high.
-pub(super) const STRIPE_PX: f32 = 6.0;
-
 impl Recipe {
-    /// Without anything, with its memory kept.
-    pub(super) fn clear(&mut self) {
+    /// Makes it what `style` paints for `shown` on a frame of `size`; its memory is used again.
+    pub fn renew(&mut self, style: &dyn Style, shown: &Shown<'_>, settings: &Settings, size: Size) {
         self.strokes.clear();
-        self.stops.clear();
         self.seam = None;
         self.tint = Tint::None;
+        style.describe(shown, settings, size, self);
+        self.finish();
     }
 
     /// Adds the main line: the mask's edge with its seam.
@@ -92,7 +93,7 @@ impl Recipe {
     }
 
     /// Works out the stops.
-    pub(super) fn finish(&mut self) {
+    fn finish(&mut self) {
         let Self { strokes, seam, tint, stops } = self;
         stops.clear();
         stops.extend(strokes.iter().chain(seam.iter()).map(|stroke| stop(stroke.level)));
@@ -106,7 +107,7 @@ impl Recipe {
     }
 
     /// What is painted where `passed` stops are passed, away from any of them.
-    pub(super) fn between(&self, passed: u8) -> Kind {
+    pub fn between(&self, passed: u8) -> Kind {
         let up_to = |level: f32| self.stops.iter().filter(|s| **s <= stop(level)).count();
         let passed = usize::from(passed);
         match self.tint {
@@ -131,8 +132,14 @@ impl Recipe {
         [tint, self.seam.map(|_| Pen::SEAM), (!self.strokes.is_empty()).then_some(Pen::LINE)]
     }
 
-    /// The tint's coverage where it is the same all over.
-    pub(super) fn solid(&self) -> u8 {
+    /// The layers' colours as a frame of that format and colorimetry holds them: Y, U, V or red, green, blue. A layer
+    /// without anything has no colour.
+    pub fn colours(&self, format: PixelFormat, colorimetry: Colorimetry) -> [Option<[u8; 3]>; LAYERS] {
+        samples(self.pens(), format, colorimetry)
+    }
+
+    /// The tint's coverage, 0 to 255, where it is the same all over ([`Kind::Solid`]).
+    pub fn solid(&self) -> u8 {
         match self.tint {
             Tint::Inside { strength, .. } => byte(strength * 255.0),
             _ => 0,
@@ -187,28 +194,27 @@ fn trace(stroke: Stroke, sample: &Sample<'_>, out: &mut [u8]) {
 pub(super) struct Hatching {
     /// One row, longer than the frame is wide by its period.
     stripes: Vec<f32>,
-    period: usize,
+    period: u32,
 }
 
 impl Hatching {
-    /// Makes it fit rows of `width` pixels, with stripes of `stripe_px`.
-    pub(super) fn fit(&mut self, width: usize, stripe_px: f32) {
-        let period = (2.0 * stripe_px.max(2.0)).round() as usize;
-        if self.period == period && self.stripes.len() == width + period {
+    /// Makes it fit rows of `width` pixels, with that period in pixels.
+    pub(super) fn fit(&mut self, width: u32, period: u32) {
+        if self.period == period && self.stripes.len() == (width + period) as usize {
             return;
         }
         self.period = period;
         self.stripes.clear();
         // A faint ground, so that the band is one area, and firm stripes with soft edges.
-        self.stripes.extend((0..width + period).map(|x| {
-            let from_middle = ((x % period) as f32 + 0.5 - period as f32 / 2.0).abs();
-            0.35 + 0.65 * unit(period as f32 / 4.0 - from_middle + 0.5)
-        }));
+        self.stripes.extend(
+            (0..width + period)
+                .map(|x| 0.35 + 0.65 * unit(period as f32 / 4.0 - from_middle(x, period) + 0.5)),
+        );
     }
 
     /// Row `y` from column `x` on.
     fn row(&self, x: usize, y: usize) -> &[f32] {
-        self.stripes.get(x + y % self.period.max(1)..).unwrap_or(&[])
+        self.stripes.get(x + y % (self.period.max(1) as usize)..).unwrap_or(&[])
     }
 }
 

@@ -2,7 +2,7 @@
 //! because that many share chroma. A chroma sample is mixed by the mean coverage of the pixels that share it.
 
 use super::blend;
-use super::pen::Pen;
+use super::pen::{Pen, samples};
 use crate::frame::{Canvas, PixelFormat, PlaneMut};
 
 /// Layers, painted in this order.
@@ -60,7 +60,7 @@ impl Sheet {
         }
         let (format, colorimetry) = (canvas.format(), canvas.colorimetry());
         let rows = (canvas.size().height as usize).saturating_sub(top).min(2);
-        let pens = pens.map(|pen| pen.map(|pen| pen.samples(format, colorimetry)));
+        let pens = samples(pens, format, colorimetry);
         match format {
             PixelFormat::I420 | PixelFormat::Nv12 => {
                 for row in 0..rows {

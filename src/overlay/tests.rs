@@ -11,7 +11,7 @@ use image::RgbImage;
 
 use super::*;
 use crate::colour::to_yuv;
-use crate::frame::{Colorimetry, Matrix, PixelFormat, PlaneMut, Range, Rect, Size};
+use crate::frame::{Canvas, Colorimetry, Matrix, PixelFormat, PlaneMut, Range, Rect};
 use crate::input::Placement;
 use crate::segmentation::Segmentation;
 
@@ -196,8 +196,8 @@ fn an_aged_mask_is_drawn_otherwise_and_has_its_golden() {
 
 #[test]
 fn every_badge_has_its_place_on_the_golden() {
-    let badges =
-        [Badge::Live, Badge::Held { age_ms: 80 }, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+    let held = Badge::Held { age_ms: 80 };
+    let badges = [Badge::Live, held, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
     let (width, height) = (160, 40);
     let mut sheet = RgbImage::new(width, height * badges.len() as u32);
     for (row, badge) in (0_i64..).zip(&badges) {
@@ -302,7 +302,8 @@ fn a_well_badge_can_be_hidden_and_trouble_can_not() {
         frame.planes != untouched.planes
     };
     assert!(!paints(Badge::Live) && !paints(Badge::Held { age_ms: 5 }));
-    assert!([Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off].into_iter().all(paints));
+    let unwell = [Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+    assert!(unwell.into_iter().all(paints));
 }
 
 #[test]
