@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_layout_is_the_kernels() {
         assert_eq!((size_of::<Surface>(), align_of::<Surface>()), (24 + 12 + 4 + 8, 8));
-        assert_eq!((size_of::<Overlay>(), align_of::<Overlay>()), (92 + 192 + 4 + 41 + 3, 4));
+        assert_eq!((size_of::<Overlay>(), align_of::<Overlay>()), (88 + 192 + 4 + 41 + 3, 4));
         assert_eq!((size_of::<Plate>(), align_of::<Plate>()), (16 + 2 * 208 + 10 + 2, 4));
     }
 
