@@ -5,7 +5,8 @@
 //! Each has a number. What it has to say passes [`Preparation`]'s lock, under which its number is compared with the one
 //! that counts; stopping the element takes the same lock to count on. So nothing of an older preparation is said or
 //! taken up once the element was stopped. The streaming thread never takes that lock: a slow listener on the bus holds
-//! up the preparation and not the picture.
+//! up the preparation and not the picture. It also holds up stopping, as it would from a streaming thread, and for the
+//! same reason a bus's synchronous handler must not change the element's state.
 //!
 //! Not here: what is tried and how ([`super::start`]), the swap between two frames ([`super::pass`]).
 

@@ -56,7 +56,8 @@ fn frames_are_given_only_to_an_idle_network() {
     let (next, _) = rig.until(0, is_held);
     let asked = rig.stat("asked");
     assert!(asked <= 2 && next > asked, "{asked} of {next} frames");
-    assert!(orders.begun.load(Ordering::SeqCst) <= 1 + asked);
+    // The worker warms up on two.
+    assert!(orders.begun.load(Ordering::SeqCst) <= 2 + asked);
 }
 
 #[test]
