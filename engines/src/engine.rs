@@ -178,9 +178,6 @@ pub struct Options {
     pub largest_batch: usize,
 }
 
-/// Opens an engine folder on a backend.
-pub type Open = fn(&EngineFolder, &Options) -> Result<Box<dyn Engine>, EngineError>;
-
 /// A way to run an engine folder.
 pub struct Backend {
     /// Its name in options and reports.
