@@ -104,6 +104,38 @@ pub fn find(dependency: Dependency) -> Result<PathBuf, EngineError> {
     first_of(dependency, candidates(dependency, named, folder, files))
 }
 
+/// The tool `polyp-engine`: what `POLYP_ENGINE_TOOL` names; else beside the program or the plugin's file, or above them, or where cargo
+/// puts it for a plugin that lies in `target/gst/PROFILE`.
+///
+/// # Errors
+/// [`EngineError::Missing`] naming every place that was looked at.
+pub fn engine_tool() -> Result<PathBuf, EngineError> {
+    const VARIABLE: &str = "POLYP_ENGINE_TOOL";
+    let program = std::env::current_exe().ok();
+    let files = [program.as_deref(), LIBRARY.get().map(PathBuf::as_path)];
+    let places = match std::env::var_os(VARIABLE) {
+        Some(named) => vec![PathBuf::from(named)],
+        None => files.into_iter().flatten().flat_map(tools_beside).collect(),
+    };
+    let found = places.iter().find(|place| place.is_file()).cloned();
+    found.ok_or_else(|| EngineError::Missing {
+        dependency: "the tool polyp-engine",
+        remedy: "build it with `make build`",
+        variable: VARIABLE,
+        looked: listed(&places),
+    })
+}
+
+fn tools_beside(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let profile = file.parent().and_then(Path::file_name).unwrap_or_default();
+    let folders = file.ancestors().skip(1).take(4);
+    folders.flat_map(move |folder| [folder.join("polyp-engine"), folder.join(profile).join("polyp-engine")])
+}
+
+fn listed(places: &[PathBuf]) -> String {
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 /// The places to look at, in order. A place that was named outright is the only one: falling back to another
 /// library than the one asked for would be silent.
 fn candidates(
@@ -134,7 +166,7 @@ fn first_of(dependency: Dependency, places: Vec<PathBuf>) -> Result<PathBuf, Eng
         dependency: dependency.name(),
         remedy: dependency.remedy(),
         variable: dependency.variable(),
-        looked: places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+        looked: listed(&places),
     })
 }
 
@@ -169,6 +201,14 @@ mod tests {
         assert_eq!(found.first(), Some(&place("/usr/bin")));
         assert!(found.contains(&place("/home/polyp")), "{found:?}");
         assert_eq!(found.iter().filter(|found| **found == place("/")).count(), 1);
+    }
+
+    #[test]
+    fn the_tool_is_found_from_a_plugin_in_a_checkout() {
+        let plugin = Path::new("/home/polyp/target/gst/release/libgstpolyp.so");
+        let places: Vec<PathBuf> = tools_beside(plugin).collect();
+        assert_eq!(places[0], PathBuf::from("/home/polyp/target/gst/release/polyp-engine"));
+        assert!(places.contains(&PathBuf::from("/home/polyp/target/release/polyp-engine")), "{places:?}");
     }
 
     #[test]

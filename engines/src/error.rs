@@ -204,6 +204,19 @@ pub enum EngineError {
         message: String,
     },
 
+    /// The process with the engine is gone, stopped or hangs.
+    #[error("{message}")]
+    Isolated {
+        /// What became of it.
+        message: String,
+    },
+    /// An engine in a process of its own refuses, in its own words.
+    #[error("{message}")]
+    Engine {
+        /// The sentence.
+        message: String,
+    },
+
     // ---- scoring ----
     /// Pictures and masks can not be scored.
     #[error("{}: {message}", path.display())]

@@ -12,7 +12,8 @@
 //! 6. [`plan`]: what TensorRT makes of a folder ahead of time; [`cuda`]: what a card does to a frame before and after
 //!    the network.
 //! 7. [`worker`]: a thread that owns an engine, and waits that always end.
-//! 8. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
+//! 8. `isolation`: the same engine in a process of its own.
+//! 9. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
 //!
 //! [`deps`] knows where the libraries that are opened at run time lie. Every error is an
 //! [`error::EngineError`].
@@ -26,6 +27,8 @@ pub mod deps;
 pub mod engine;
 pub mod error;
 pub mod folder;
+#[cfg(unix)]
+pub mod isolation;
 pub mod manifest;
 pub mod memory;
 pub mod onnx;

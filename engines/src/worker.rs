@@ -121,9 +121,9 @@ impl Worker {
     ///
     /// # Errors
     /// [`Stopped`] with the job when the thread is gone.
-    pub fn offer(&self, job: Job) -> Result<(), Stopped> {
+    pub fn offer(&self, job: Job) -> Result<(), Box<Stopped>> {
         if self.engine.thread.as_ref().is_none_or(JoinHandle::is_finished) {
-            return Err(Stopped { job });
+            return Err(Box::new(Stopped { job }));
         }
         self.client.offer(job);
         self.engine.hub.wake();

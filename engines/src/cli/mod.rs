@@ -10,6 +10,7 @@ mod new;
 mod options;
 mod prompt;
 mod score;
+mod serve;
 mod verify;
 
 use std::io::Write;
@@ -33,6 +34,8 @@ enum Verb {
     Bench(bench::Bench),
     Build(build::Build),
     Score(score::Score),
+    #[command(hide = true)]
+    Serve(serve::Serve),
 }
 
 impl Cli {
@@ -46,6 +49,7 @@ impl Cli {
             Verb::Bench(verb) => verb.run(out),
             Verb::Build(verb) => verb.run(out),
             Verb::Score(verb) => verb.run(out),
+            Verb::Serve(verb) => verb.run(),
         }
     }
 }

@@ -31,8 +31,17 @@ pub(super) struct Run {
 impl Run {
     /// Opens `folder` as asked.
     pub(super) fn open(&self, folder: &EngineFolder) -> Result<Box<dyn Engine>, EngineError> {
-        let options = Options { precision: self.precision, threads: self.threads, largest_batch: self.batch };
-        (Backend::named(&self.backend)?.open)(folder, &options)
+        (Backend::named(&self.backend)?.open)(folder, &self.options())
+    }
+
+    /// The backend's name.
+    pub(super) fn backend(&self) -> &str {
+        &self.backend
+    }
+
+    /// How it is to run.
+    pub(super) fn options(&self) -> Options {
+        Options { precision: self.precision, threads: self.threads, largest_batch: self.batch }
     }
 }
 

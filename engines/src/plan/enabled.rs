@@ -27,6 +27,8 @@ use crate::manifest::MODEL_FILE;
 use crate::onnx::halve;
 use crate::weights::file;
 
+/// Steps that may wait to be told.
+const UNTOLD: usize = 256;
 /// The library's list of what became of the layers, beside the plan.
 const LAYERS_FILE: &str = "layers.txt";
 
@@ -68,7 +70,7 @@ pub fn build(
     let started = Instant::now();
     let (bytes, layers) = std::thread::scope(|scope| {
         // The library may keep what it calls for ever; this only borrows what is told.
-        let (told, heard) = crossbeam_channel::unbounded();
+        let (told, heard) = crossbeam_channel::bounded(UNTOLD);
         scope.spawn(move || heard.into_iter().for_each(|step| tell(progress, step)));
         compile(folder, options, Monitor { steps: Mutex::new(Vec::new()), told })
     })?;
@@ -210,7 +212,8 @@ struct Monitor {
 impl Monitor {
     /// It must not panic: it is called from C++.
     fn tell(&self, phase: &str, done: usize, steps: usize) {
-        drop(self.told.send(Progress { phase: phase.to_owned(), done, steps }));
+        // A step that nobody has heard in time is not told.
+        drop(self.told.try_send(Progress { phase: phase.to_owned(), done, steps }));
     }
 }
 

@@ -73,6 +73,9 @@ pub(super) struct Ready {
     pub(super) ring: Option<Arc<FrameRing>>,
 }
 
+/// A job that was taken, and whose it is.
+type Taken = (Arc<Client>, Job);
+
 /// A job that was begun.
 struct Begun {
     client: Arc<Client>,
@@ -190,7 +193,7 @@ impl Thread {
     }
 
     /// The `count` most urgent jobs of one prompt.
-    fn take(&self, count: usize) -> Option<(Vec<(Arc<Client>, Job)>, Arc<PromptMemory>)> {
+    fn take(&self, count: usize) -> Option<(Vec<Taken>, Arc<PromptMemory>)> {
         let mut waiting: Vec<(Instant, Arc<Client>)> = lock(&self.hub.clients)
             .iter()
             .filter_map(|client| Some((client.deadline()?, Arc::clone(client))))

@@ -49,6 +49,7 @@ type Call = unsafe extern "C" fn(*mut c_void, extern "C" fn(*mut c_void), *mut c
 /// A network in the stand-in's streams.
 struct Streamed {
     network: Box<CpuNetwork>,
+    #[expect(clippy::vec_box, reason = "the stream keeps their addresses")]
     batches: Vec<Box<(*mut CpuNetwork, usize)>>,
     batch: usize,
     call: Call,

@@ -58,18 +58,18 @@ impl Host {
         type Normalise = unsafe extern "C" fn(u64, u32, u64, u64, u64);
         type Decode = unsafe extern "C" fn(u32, u64, u64, u64, u64, u64, u64);
         // SAFETY: addresses and pointers are passed in the same way, and the rest is the caller's promise.
-        match *arguments {
-            [A(a), A(b), A(c), A(d)] => self.each::<Four>(name, grid, |call| unsafe { call(a, b, c, d) }),
-            [A(a), A(b), A(c), A(d), A(e)] => {
-                self.each::<Five>(name, grid, |call| unsafe { call(a, b, c, d, e) })
+        unsafe {
+            match *arguments {
+                [A(a), A(b), A(c), A(d)] => self.each::<Four>(name, grid, |call| call(a, b, c, d)),
+                [A(a), A(b), A(c), A(d), A(e)] => self.each::<Five>(name, grid, |call| call(a, b, c, d, e)),
+                [A(a), N(b), A(c), A(d), A(e)] => {
+                    self.each::<Normalise>(name, grid, |call| call(a, b, c, d, e));
+                }
+                [N(a), A(b), A(c), A(d), A(e), A(f), A(g)] => {
+                    self.each::<Decode>(name, grid, |call| call(a, b, c, d, e, f, g));
+                }
+                _ => panic!("{name}: no kernel takes {arguments:?}"),
             }
-            [A(a), N(b), A(c), A(d), A(e)] => {
-                self.each::<Normalise>(name, grid, |call| unsafe { call(a, b, c, d, e) })
-            }
-            [N(a), A(b), A(c), A(d), A(e), A(f), A(g)] => {
-                self.each::<Decode>(name, grid, |call| unsafe { call(a, b, c, d, e, f, g) });
-            }
-            _ => panic!("{name}: no kernel takes {arguments:?}"),
         }
     }
 
