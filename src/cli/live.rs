@@ -22,6 +22,7 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
     plugin::set(&element, "fallback", segment.fallback.join(","))?;
     plugin::set(&element, "precision", segment.precision.name())?;
     plugin::set(&element, "threads", segment.threads)?;
+    plugin::set_named(&element, "isolation", segment.isolation.name())?;
     plugin::set_named(&element, "mode", segment.mode.name())?;
     plugin::set(&element, "latency-budget", nanoseconds(segment.latency_budget))?;
     plugin::set(&element, "max-mask-age", nanoseconds(segment.max_mask_age))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use polyp::config::{Framerate, Mode, Overlay, Segment, parse_duration, parse_size};
+use polyp::config::{Framerate, Isolation, Mode, Overlay, Segment, parse_duration, parse_size};
 use polyp::frame::Size;
 use polyp::overlay::STYLES;
 
@@ -25,6 +25,9 @@ pub(super) struct Play {
     /// The libraries that run it where that one can not, in this order [default: none]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     fallback: Vec<String>,
+    /// thread: the network runs in this process; process: in one of its own
+    #[arg(long, default_value = Isolation::Thread.name(), value_parser = isolation)]
+    isolation: Isolation,
     /// Frames per second
     #[arg(long, default_value = "30")]
     pub(super) framerate: Framerate,
@@ -45,6 +48,7 @@ impl Play {
         Ok(Segment {
             backend: self.backend.clone(),
             fallback: self.fallback.clone(),
+            isolation: self.isolation,
             mode: self.mode,
             latency_budget: self.latency_budget,
             ..Segment::of(place::engine(self.engine.as_deref())?)
@@ -65,6 +69,10 @@ pub(super) fn size(text: &str) -> Result<Size, String> {
 /// A duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn isolation(text: &str) -> Result<Isolation, String> {
+    Isolation::from_name(text).ok_or_else(|| "expected thread or process".to_owned())
 }
 
 fn mode(text: &str) -> Result<Mode, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::draft::{Device, Draft, OverlayDraft, SegmentDraft, SinkDraft, SourceDraft};
 use super::value::{ValueError, parse_duration, parse_size};
-use super::{Config, Framerate, Mode, Overlay, Precision, Segment, Sink, Source};
+use super::{Config, Framerate, Isolation, Mode, Overlay, Precision, Segment, Sink, Source};
 use crate::frame::Size;
 use crate::overlay::{STYLES, Settings, style};
 use crate::roi::Roi;
@@ -269,6 +269,9 @@ impl Rules<'_> {
         let precision = draft.precision.as_ref();
         let exact = "rounding changes masks, so it is never chosen by a misspelt word";
         let precision = self.choice("segment.precision", precision, Precision::ALL, Precision::name, exact);
+        let isolation = draft.isolation.as_ref();
+        let place = "a network that crashes takes with it what is in its process";
+        let isolation = self.choice("segment.isolation", isolation, Isolation::ALL, Isolation::name, place);
         let waits = "the picture either waits or it does not";
         let mode = self.choice("segment.mode", draft.mode.as_ref(), Mode::ALL, Mode::name, waits);
         let budget = "a shorter wait is none, and a longer one makes the endoscope unusable";
@@ -281,6 +284,7 @@ impl Rules<'_> {
             fallback: self.fallback(draft),
             precision: precision.unwrap_or(default.precision),
             threads: in_bounds.unwrap_or(default.threads),
+            isolation: isolation.unwrap_or(default.isolation),
             mode: mode.unwrap_or(default.mode),
             latency_budget: self.duration(
                 "segment.latency_budget",

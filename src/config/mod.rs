@@ -95,6 +95,8 @@ pub struct Segment {
     pub precision: Precision,
     /// CPU threads it may use; 0 leaves it to the backend.
     pub threads: u32,
+    /// Where it runs.
+    pub isolation: Isolation,
     /// Whether the picture waits for its mask.
     pub mode: Mode,
     /// How long it waits at most, in [`Mode::Locked`].
@@ -138,6 +140,7 @@ impl Segment {
             fallback: Vec::new(),
             precision: Precision::Auto,
             threads: 0,
+            isolation: Isolation::Thread,
             mode: Mode::Live,
             latency_budget: Duration::from_millis(33),
             max_mask_age: Duration::from_millis(120),
@@ -179,6 +182,16 @@ macro_rules! named {
 }
 
 named! {
+    /// Where the engine runs.
+    Isolation {
+        /// In a thread of the pipeline's process.
+        Thread = "thread",
+        /// In a process of its own, with another in reserve.
+        Process = "process",
+    }
+}
+
+named! {
     /// Whether the picture waits for its mask.
     Mode {
         /// Never: the newest mask is shown with its age.
@@ -195,6 +208,8 @@ named! {
         Auto = "auto",
         /// 32-bit floats.
         F32 = "f32",
+        /// 16-bit floats of 11 significant bits; cards alone.
+        F16 = "f16",
         /// 16-bit floats of 8 significant bits.
         Bf16 = "bf16",
     }

@@ -19,6 +19,8 @@ use crate::error::EngineError;
 
 /// How often a process that is waited for is looked at: whether it is stopped or gone.
 const GLANCE: Duration = Duration::from_millis(10);
+/// How long is waited for what the system says of a process that has gone.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// The least time that an engine has for a picture, and how many times what it took when it was warmed up.
 const LEAST_ANSWER: Duration = Duration::from_secs(1);
 const PATIENCE: u32 = 20;
@@ -144,7 +146,7 @@ impl Process {
         };
         if let Err(error) = say(&self.socket, &word) {
             return Err(self
-                .fate()
+                .last_fate()
                 .unwrap_or_else(|| failed(format!("the engine's process does not hear: {error}"))));
         }
         match self.answer(self.answer_limit, &AtomicBool::new(false))? {
@@ -176,13 +178,23 @@ impl Process {
                     }
                 }
                 Err(error) => {
-                    // A moment for the system to say why.
-                    std::thread::sleep(Duration::from_millis(2));
                     let words = || failed(format!("the engine's process is gone: {error}"));
-                    return Err(self.fate().unwrap_or_else(words));
+                    return Err(self.last_fate().unwrap_or_else(words));
                 }
             }
         }
+    }
+
+    /// What became of it; the system may take a moment to say so.
+    fn last_fate(&self) -> Option<EngineError> {
+        let looks = LAST_WORDS.as_millis() / GLANCE.as_millis();
+        (0..looks).find_map(|_| {
+            let fate = self.fate();
+            if fate.is_none() {
+                std::thread::sleep(GLANCE);
+            }
+            fate
+        })
     }
 
     /// What became of it, if anything did.

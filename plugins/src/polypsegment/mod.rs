@@ -48,7 +48,7 @@ use gst::subclass::prelude::*;
 use polyp_engine::error::EngineError;
 
 pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
-pub use settings::Mode;
+pub use settings::{Isolation, Mode};
 
 glib::wrapper! {
     /// The element.

@@ -14,10 +14,11 @@ use polyp_engine::deps::{self, Dependency};
 use polyp_engine::engine::{Backend, Engine, Progress};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
+use polyp_engine::isolation::Isolated;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::prompt::{MemoryCache, TextEncoder};
 
-use super::settings::Settings;
+use super::settings::{Isolation, Settings};
 
 /// Makes a prompt's memory; `None` is the engine's own prompt. Called from a helper thread while playing.
 pub type Remember = Arc<dyn Fn(Option<&str>) -> Result<Arc<PromptMemory>, EngineError> + Send + Sync>;
@@ -65,6 +66,7 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
     let folder = Arc::new(EngineFolder::open(path)?);
     let decoder = Decoder::new(folder.manifest().temperature)?;
     let (options, text_encoder) = (settings.options.clone(), settings.text_encoder.clone());
+    let isolation = settings.isolation;
     let remember: Remember = {
         let folder = Arc::clone(&folder);
         Arc::new(move |prompt| remember(&folder, text_encoder.as_deref(), prompt))
@@ -84,7 +86,11 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
             decoder: decoder.clone(),
             remember: Arc::clone(&remember),
             prepare,
-            engine: Box::new(move || (backend.open)(&of_folder, &options)),
+            engine: Box::new(move || match isolation {
+                Isolation::Thread => (backend.open)(&of_folder, &options),
+                Isolation::Process => Isolated::open(&of_folder, name, &options)
+                    .map(|engine| Box::new(engine) as Box<dyn Engine>),
+            }),
         })
     }))
 }

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use polyp_engine::engine::{BACKENDS, Precision};
 
 use super::imp::PolypSegment;
-use super::settings::{Draft, LATENCY_BUDGET, Mode};
+use super::settings::{Draft, Isolation, LATENCY_BUDGET, Mode};
 use crate::meta::nanoseconds;
 use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, stats_spec};
 use crate::property::{Property, choices, text};
@@ -104,6 +104,19 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         get: |element| element.draft().threads.to_value(),
         set: Some(|element, value| {
             element.change(|draft| draft.threads = value.get().unwrap_or(draft.threads));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecEnum::builder_with_default::<Isolation>("isolation", Draft::default().isolation)
+                .nick("Isolation")
+                .blurb("Where the network runs. process needs the tool polyp-engine, and twice the memory")
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().isolation.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.isolation = value.get().unwrap_or(draft.isolation));
         }),
     },
     Property {

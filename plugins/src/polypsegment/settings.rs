@@ -25,6 +25,25 @@ pub enum Mode {
     Locked,
 }
 
+/// Where the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "PolypIsolation")]
+pub enum Isolation {
+    /// In a thread of this process.
+    #[default]
+    #[enum_value(
+        name = "In a thread of this process: a crash of the library that runs it is a crash of the pipeline",
+        nick = "thread"
+    )]
+    Thread,
+    /// In a process of its own, with another in reserve.
+    #[enum_value(
+        name = "In a process of its own, with another in reserve: nothing that happens to it happens to the picture",
+        nick = "process"
+    )]
+    Process,
+}
+
 /// How long a picture waits in locked mode unless the user says otherwise: a frame's time at 30 a second.
 pub(super) const LATENCY_BUDGET: Duration = Duration::from_millis(33);
 
@@ -38,6 +57,7 @@ pub(super) struct Draft {
     pub(super) fallback: String,
     pub(super) precision: String,
     pub(super) threads: u32,
+    pub(super) isolation: Isolation,
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
@@ -55,6 +75,7 @@ impl Default for Draft {
             fallback: String::new(),
             precision: Precision::default().name().to_owned(),
             threads: 0,
+            isolation: Isolation::default(),
             mode: Mode::default(),
             latency_budget: LATENCY_BUDGET,
             max_mask_age: MAX_MASK_AGE,
@@ -77,6 +98,7 @@ pub(super) struct Settings {
     /// What runs instead where it can not, in this order; mostly nothing.
     pub(super) fallback: Vec<&'static str>,
     pub(super) options: Options,
+    pub(super) isolation: Isolation,
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
@@ -128,6 +150,7 @@ impl Draft {
             backend,
             fallback,
             options: Options { precision, threads: self.threads as usize, ..Options::default() },
+            isolation: self.isolation,
             mode: self.mode,
             latency_budget: self.latency_budget,
             max_mask_age: self.max_mask_age,
@@ -196,7 +219,7 @@ mod tests {
             ("ort,openvino", "expected other backends than property backend, found openvino in both"),
             ("ort,reference,ort", "expected each backend once, found ort twice"),
             ("ort,,reference", "expected names of backends apart by commas, found \"ort,,reference\""),
-            ("cuda9", "property fallback, backend: expected openvino or ort or reference"),
+            ("cuda9", "property fallback, backend: expected openvino or ort or "),
         ];
         for (fallback, words) in wrong {
             let error = check(fallback).unwrap_err();
