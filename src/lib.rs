@@ -5,6 +5,7 @@
 //! GStreamer as any application would. A frame's way through the modules:
 //!
 //! 1. [`frame`]: a borrowed picture in its own pixel format ([`frame::FrameView`]).
+//!    [`frozen`]: whether it is one at all, or the one before again.
 //! 2. [`roi`]: where in it the endoscope's picture lies.
 //! 3. [`preprocess`]: that part, resized and normalised as [`input::InputSpec`] says, for the network.
 //! 4. [`model`]: the network, described once and interpreted by the engines, the trainer and the exporter.
@@ -22,6 +23,7 @@ pub mod colour;
 pub mod config;
 pub mod decode;
 pub mod frame;
+pub mod frozen;
 pub mod input;
 pub mod lettering;
 pub mod metric;

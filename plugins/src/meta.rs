@@ -12,7 +12,7 @@
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `badge` | string | what the mask is worth: `live`, `held`, `starting`, `no-mask`, `late`, `fault`, `off` |
+//! | `badge` | string | what the mask is worth: `live`, `held`, `starting`, `no-mask`, `frozen`, `late`, `fault`, `off` |
 //! | `sequence` | `guint64` | the frame's number in its stream |
 //! | `mask` | `GBytes` | probabilities of the cells, row by row, 0 = 0.0 and 255 = 1.0 |
 //! | `mask-side` | `guint` | rows and columns of `mask` |
@@ -184,6 +184,7 @@ pub fn badge_name(badge: &Badge) -> &'static str {
         Badge::Held { .. } => "held",
         Badge::Starting => "starting",
         Badge::NoMask => "no-mask",
+        Badge::Frozen => "frozen",
         Badge::Late => "late",
         Badge::Fault => "fault",
         Badge::Off => "off",

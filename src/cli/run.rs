@@ -46,12 +46,13 @@ fn report(live: &gst::Element) {
     let Ok(segment) = stats.get::<gst::Structure>("segment") else { return };
     let count = |name: &str| segment.get::<u64>(name).unwrap_or_default();
     println!(
-        "{} frames: {} with a mask of their own, {} with a held one, {} while the engine was made ready, {} before the first mask, {} late, {} in fault, {} off",
+        "{} frames: {} with a mask of their own, {} with a held one, {} while the engine was made ready, {} before the first mask, {} frozen, {} late, {} in fault, {} off",
         count("frames"),
         count("live"),
         count("held"),
         count("starting"),
         count("no-mask"),
+        count("frozen"),
         count("late"),
         count("fault"),
         count("off"),

@@ -24,6 +24,8 @@ pub enum Badge {
     Starting,
     /// There is no mask yet: the network has not answered since the start.
     NoMask,
+    /// The source is dead: it hands over the same picture again and again. No mask is shown.
+    Frozen,
     /// The network did not answer in time; no mask is shown.
     Late,
     /// The network failed; no mask is shown.
@@ -52,7 +54,7 @@ impl Badge {
 
     /// Whether it asks for attention.
     fn alarms(self) -> bool {
-        matches!(self, Self::Late | Self::Fault)
+        matches!(self, Self::Frozen | Self::Late | Self::Fault)
     }
 
     fn pen(self) -> Pen {
@@ -60,7 +62,7 @@ impl Badge {
             Self::Live => Pen::LINE,
             Self::Held { .. } => Pen::HELD,
             Self::Starting | Self::NoMask | Self::Off => Pen::QUIET,
-            Self::Late => Pen::LATE,
+            Self::Frozen | Self::Late => Pen::LATE,
             Self::Fault => Pen::FAULT,
         }
     }
@@ -71,6 +73,7 @@ impl Badge {
             Self::Held { .. } => &Symbol::CLOCK,
             Self::Starting => &Symbol::TRIANGLE,
             Self::NoMask => &Symbol::DOTS,
+            Self::Frozen => &Symbol::PAUSE,
             Self::Late => &Symbol::HOURGLASS,
             Self::Fault => &Symbol::CROSS,
             Self::Off => &Symbol::BAR,
@@ -95,6 +98,7 @@ impl Badge {
             }
             Self::Starting => *b"STARTING ",
             Self::NoMask => *b"NO MASK  ",
+            Self::Frozen => *b"FROZEN   ",
             Self::Late => *b"LATE     ",
             Self::Fault => *b"FAULT    ",
             Self::Off => *b"OFF      ",
@@ -230,7 +234,15 @@ mod tests {
 
     #[test]
     fn every_letter_is_known() {
-        let badges = [Badge::Live, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+        let badges = [
+            Badge::Live,
+            Badge::Starting,
+            Badge::NoMask,
+            Badge::Frozen,
+            Badge::Late,
+            Badge::Fault,
+            Badge::Off,
+        ];
         let held = (0..1000).map(|age_ms| Badge::Held { age_ms });
         for letter in badges.into_iter().chain(held).flat_map(|badge| badge.word()) {
             assert!(letter == b' ' || glyph(letter).row(0) | glyph(letter).row(6) != 0, "{}", letter as char);

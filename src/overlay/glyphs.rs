@@ -22,6 +22,8 @@ impl Symbol {
     pub(super) const TRIANGLE: Self = Self([0b0110000, 0b0111000, 0b0111100, 0b0111110, 0b0111100, 0b0111000, 0b0110000]);
     /// A cross.
     pub(super) const CROSS: Self = Self([0b1100011, 0b1110111, 0b0111110, 0b0011100, 0b0111110, 0b1110111, 0b1100011]);
+    /// Two bars upright.
+    pub(super) const PAUSE: Self = Self([0b1100110, 0b1100110, 0b1100110, 0b1100110, 0b1100110, 0b1100110, 0b1100110]);
     /// A bar.
     pub(super) const BAR: Self = Self([0, 0, 0b1111111, 0b1111111, 0b1111111, 0, 0]);
 }
@@ -52,6 +54,7 @@ pub(super) fn glyph(letter: u8) -> Symbol {
         b'R' => [0b11110, 0b10001, 0b10001, 0b11110, 0b10100, 0b10010, 0b10001],
         b'S' => [0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110],
         b'T' => [0b11111, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100],
+        b'Z' => [0b11111, 0b00001, 0b00010, 0b00100, 0b01000, 0b10000, 0b11111],
         b'U' => [0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110],
         b'V' => [0b10001, 0b10001, 0b10001, 0b10001, 0b01010, 0b01010, 0b00100],
         b'0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],
@@ -74,8 +77,16 @@ mod tests {
 
     #[test]
     fn no_two_symbols_are_alike() {
-        let symbols =
-            [Symbol::DISC, Symbol::CLOCK, Symbol::DOTS, Symbol::HOURGLASS, Symbol::CROSS, Symbol::BAR];
+        let symbols = [
+            Symbol::DISC,
+            Symbol::CLOCK,
+            Symbol::DOTS,
+            Symbol::HOURGLASS,
+            Symbol::CROSS,
+            Symbol::PAUSE,
+            Symbol::TRIANGLE,
+            Symbol::BAR,
+        ];
         for (index, symbol) in symbols.iter().enumerate() {
             assert!(!symbols[..index].contains(symbol));
         }

@@ -197,7 +197,8 @@ fn an_aged_mask_is_drawn_otherwise_and_has_its_golden() {
 #[test]
 fn every_badge_has_its_place_on_the_golden() {
     let held = Badge::Held { age_ms: 80 };
-    let badges = [Badge::Live, held, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+    let unwell = [Badge::Starting, Badge::NoMask, Badge::Frozen, Badge::Late, Badge::Fault, Badge::Off];
+    let badges = [&[Badge::Live, held], &unwell[..]].concat();
     let (width, height) = (160, 40);
     let mut sheet = RgbImage::new(width, height * badges.len() as u32);
     for (row, badge) in (0_i64..).zip(&badges) {
@@ -302,7 +303,7 @@ fn a_well_badge_can_be_hidden_and_trouble_can_not() {
         frame.planes != untouched.planes
     };
     assert!(!paints(Badge::Live) && !paints(Badge::Held { age_ms: 5 }));
-    let unwell = [Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off];
+    let unwell = [Badge::Starting, Badge::NoMask, Badge::Frozen, Badge::Late, Badge::Fault, Badge::Off];
     assert!(unwell.into_iter().all(paints));
 }
 

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn without_a_mask_the_badge_says_why() {
-        for badge in [Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off] {
+        for badge in [Badge::Starting, Badge::NoMask, Badge::Frozen, Badge::Late, Badge::Fault, Badge::Off] {
             assert_eq!(judged(&frame(None, badge), SIZE, 100), (false, badge));
         }
     }

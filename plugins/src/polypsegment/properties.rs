@@ -168,6 +168,20 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         set: Some(|element, value| element.change(|draft| draft.roi = text(value))),
     },
     Property {
+        spec: || {
+            glib::ParamSpecUInt::builder("frozen-after")
+                .nick("Frozen after")
+                .blurb("How often a picture may come again, bit for bit, before its source counts as dead: from then on no mask is shown, the badge says FROZEN and a warning is posted. 0 is never, for still pictures")
+                .default_value(Draft::default().frozen_after)
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().frozen_after.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.frozen_after = value.get().unwrap_or(draft.frozen_after));
+        }),
+    },
+    Property {
         spec: enabled_spec,
         get: |element| element.draft().enabled.to_value(),
         set: Some(|element, value| {

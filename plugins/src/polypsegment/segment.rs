@@ -6,6 +6,7 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use polyp::frozen::Frozen;
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp_engine::error::EngineError;
@@ -32,6 +33,8 @@ pub(super) struct Stream {
     pub(super) sequence: u64,
     /// The flushes that were heeded.
     pub(super) flushes: u64,
+    /// Whether the source is alive.
+    pub(super) frozen: Frozen,
 }
 
 /// Why there is no engine.
@@ -64,6 +67,8 @@ pub(super) enum Cause {
     Late,
     /// The network fails, in this way.
     Engine(Discriminant<EngineError>),
+    /// The source hands over the same picture again and again.
+    Frozen,
     /// The buffer is not what the caps promise.
     Picture,
     /// The frame can not be made an input.
@@ -86,6 +91,7 @@ impl Cause {
         match self {
             Self::Late => "late answers",
             Self::Engine(_) => "a failing network",
+            Self::Frozen => "a frozen picture",
             Self::Picture => "unfit buffers",
             Self::Preprocess => "unfit frames",
             Self::Card => "missing memory for frames",
@@ -143,6 +149,7 @@ impl Absent {
 impl Stream {
     /// Forgets what came before: a flush or other caps.
     pub(super) fn forget(&mut self) {
+        self.frozen.forget();
         if let Some(session) = &mut self.session {
             session.forget();
         }
@@ -168,6 +175,16 @@ impl Stream {
         let Some(picture) = &self.picture else {
             return Outcome::none(Badge::NoMask);
         };
+        if self.frozen.after() != settings.frozen_after {
+            self.frozen = Frozen::new(settings.frozen_after);
+        }
+        // A buffer that can not be read is reported where it is asked about.
+        if let Ok(true) = picture.view(frame.buffer, |view| self.frozen.see(view)) {
+            session.forget();
+            let after = settings.frozen_after;
+            let sentence = format!("the source is dead: the same picture came {after} times again");
+            return Outcome { trouble: Some((Cause::Frozen, sentence)), ..Outcome::none(Badge::Frozen) };
+        }
         session.look_at(settings.roi);
         session.collect();
         match settings.mode {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gst::glib;
+use polyp::frozen;
 use polyp::roi::Roi;
 use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
 
@@ -62,6 +63,7 @@ pub(super) struct Draft {
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
     pub(super) roi: String,
+    pub(super) frozen_after: u32,
     pub(super) enabled: bool,
 }
 
@@ -80,6 +82,7 @@ impl Default for Draft {
             latency_budget: LATENCY_BUDGET,
             max_mask_age: MAX_MASK_AGE,
             roi: Roi::default().to_string(),
+            frozen_after: frozen::AFTER,
             enabled: true,
         }
     }
@@ -103,6 +106,8 @@ pub(super) struct Settings {
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
     pub(super) roi: Roi,
+    /// Repeats of a picture after which its source counts as dead; 0 for never.
+    pub(super) frozen_after: u32,
     pub(super) enabled: bool,
 }
 
@@ -155,6 +160,7 @@ impl Draft {
             latency_budget: self.latency_budget,
             max_mask_age: self.max_mask_age,
             roi,
+            frozen_after: self.frozen_after,
             enabled: self.enabled,
         })
     }

@@ -15,6 +15,7 @@ pub(super) struct Stats {
     held: u64,
     starting: u64,
     no_mask: u64,
+    frozen: u64,
     late: u64,
     fault: u64,
     off: u64,
@@ -73,6 +74,7 @@ impl Stats {
             }
             Badge::Starting => self.starting += 1,
             Badge::NoMask => self.no_mask += 1,
+            Badge::Frozen => self.frozen += 1,
             Badge::Late => self.late += 1,
             Badge::Fault => self.fault += 1,
             Badge::Off => self.off += 1,
@@ -110,6 +112,7 @@ impl Stats {
             .field("held", self.held)
             .field("starting", self.starting)
             .field("no-mask", self.no_mask)
+            .field("frozen", self.frozen)
             .field("late", self.late)
             .field("fault", self.fault)
             .field("off", self.off)

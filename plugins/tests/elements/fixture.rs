@@ -93,11 +93,14 @@ fn description(backend: &'static str) -> Description {
     }
 }
 
-/// A `polypsegment` whose engine follows `orders`, not started.
+/// A `polypsegment` whose engine follows `orders`, not started. Its frames are all alike, which is no sign of a dead source here.
 pub(crate) fn segmenter(orders: &Arc<Orders>) -> gst::Element {
     init();
-    let element =
-        gst::ElementFactory::make("polypsegment").property_from_str("roi", "whole").build().unwrap();
+    let element = gst::ElementFactory::make("polypsegment")
+        .property_from_str("roi", "whole")
+        .property("frozen-after", 0_u32)
+        .build()
+        .unwrap();
     obey(&element, orders);
     element
 }

@@ -19,6 +19,7 @@ fn isolated() -> Rig {
         .property_from_str("isolation", "process")
         .property_from_str("roi", "whole")
         .property("threads", 1_u32)
+        .property("frozen-after", 0_u32)
         .build()
         .unwrap();
     Rig::new(&element, GRAY_CAPS)

@@ -12,6 +12,7 @@ mod fallback;
 mod faults;
 mod fixture;
 mod formats;
+mod frozen;
 mod isolation;
 mod launch;
 mod live;

@@ -80,7 +80,9 @@ fn an_expired_mask_and_one_of_the_future_are_not_painted() {
 #[test]
 fn what_hangs_there_without_a_mask_leaves_the_picture_alone() {
     let mut rig = overlay(&[]);
-    for badge in [Badge::Starting, Badge::NoMask, Badge::Late, Badge::Fault, Badge::Off, Badge::Live] {
+    for badge in
+        [Badge::Starting, Badge::NoMask, Badge::Frozen, Badge::Late, Badge::Fault, Badge::Off, Badge::Live]
+    {
         assert!(!is_painted(&rig.pass(hung(0, None, badge)).0), "{badge:?}");
     }
 }
