@@ -7,6 +7,7 @@
 //! Not here: the clip ([`polyp::clip`]), and any claim about clinical quality: stills are not video.
 
 mod judge;
+mod kill;
 mod sheet;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use clap::Args;
 use gst::prelude::*;
 use polyp::clip::Clip;
-use polyp::config::Sink;
+use polyp::config::{Isolation, Sink};
 use polyp::frame::Size;
 
 use super::failure::Failure;
@@ -28,6 +29,7 @@ use super::reading::Reading;
 use super::source::{Opened, chain, clip, demo};
 use super::{bus, live, plugin, sink};
 use judge::{Judgement, judge};
+use kill::Kill;
 
 /// The part of a still's time after which its frame for the contact sheet is taken.
 const SHEET_AT: f64 = 0.6;
@@ -49,6 +51,9 @@ pub(super) struct Demo {
     /// How long each still is shown
     #[arg(long, default_value = "2500ms", value_parser = duration)]
     dwell: Duration,
+    /// Kill the engine's process in the middle of the clip, and tell what the frames said; implies --isolation process
+    #[arg(long)]
+    kill_engine: bool,
     /// Open no window even where there is a display
     #[arg(long)]
     no_window: bool,
@@ -61,6 +66,8 @@ struct Kept {
     readings: Vec<Reading>,
     /// The painted frames for the contact sheet, by still.
     painted: BTreeMap<usize, (u64, gst::Buffer)>,
+    /// What is done to the engine's process.
+    kill: Option<Kill>,
 }
 
 impl Demo {
@@ -68,10 +75,15 @@ impl Demo {
         plugin::start()?;
         let clip =
             Arc::new(clip(self.stills.as_deref(), self.size, self.play.framerate, self.dwell.as_secs_f64())?);
-        let live = live::make(&self.play.segment()?, &self.play.overlay())?;
-        let kept = Arc::new(Mutex::new(Kept::default()));
-        let gathered = gather(&live, "sink", keep(&clip, &kept))?;
+        let mut segment = self.play.segment()?;
+        if self.kill_engine {
+            segment.isolation = Isolation::Process;
+        }
+        let live = live::make(&segment, &self.play.overlay())?;
         let count = clip.pictures() as u64 * clip.dwell_frames();
+        let kill = self.kill_engine.then(|| Kill::new(count / 2));
+        let kept = Arc::new(Mutex::new(Kept { kill, ..Kept::default() }));
+        let gathered = gather(&live, "sink", keep(&clip, &kept))?;
         let pipeline = gst::Pipeline::new();
         let Opened { last, feed } = demo(&pipeline, Arc::clone(&clip), Some(count))?;
         let info = feed.as_ref().map(Feed::info);
@@ -128,6 +140,9 @@ impl Demo {
     ) -> Result<(), Failure> {
         println!("\n{}", gathered.table());
         println!("frames by badge: {}", gathered.worth());
+        if let Some(kill) = &kept.kill {
+            println!("{}", kill.told(self.play.framerate));
+        }
         let judged = judge(clip, &kept.readings)?;
         println!("\n{}", Judgement::table(clip, &judged));
         let sheet = self.out.join("contact-sheet.png");
@@ -144,6 +159,9 @@ fn keep(clip: &Arc<Clip>, kept: &Arc<Mutex<Kept>>) -> impl FnMut(&Reading, &gst:
     move |reading, buffer| {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let index = reading.sequence;
+        if let Some(kill) = &mut kept.kill {
+            kill.frame(index, &reading.badge);
+        }
         if judge::is_judged(index) {
             kept.readings.push(reading.clone());
         }
