@@ -224,7 +224,7 @@ fn a_library_that_is_missing_or_another_is_named() {
     assert_eq!(
         error,
         "openvino: expected it at /nowhere/libopenvino_c.so, found nothing there; \
-         run `make setup` or set POLYP_OPENVINO_LIB"
+         run `make setup`, or set POLYP_OPENVINO_LIB"
     );
     let manifest = dir.join("manifest.json");
     let error = refused(bench(text(&manifest)));
@@ -237,11 +237,20 @@ fn wrong_usage_is_told_from_failure() {
         &["bench"][..],
         &["nothing"],
         &["new", "--spec", "huge", "--out", "x"],
-        &["bench", "--engine", "x", "--backend", "tensorrt"],
+        &["bench", "--engine", "x", "--backend", "cuda9"],
         &["bench", "--engine", "x", "--frames", "0"],
     ] {
         assert_eq!(tool(arguments).status.code(), Some(2), "{arguments:?}");
     }
     let error = refuses(&["inspect", "nowhere"]);
     assert!(error.starts_with("can not read nowhere/manifest.json: "), "{error}");
+}
+
+#[test]
+fn a_flavour_that_was_left_out_is_told() {
+    let (_temp, dir) = small();
+    let other = if cfg!(feature = "tensorrt") { "tensorrt-rtx" } else { "tensorrt" };
+    let error = refuses(&["build", "--backend", other, text(&dir)]);
+    let words = format!("backend {other}: this program was built without the feature `{other}`");
+    assert!(error.contains(&words), "{error}");
 }

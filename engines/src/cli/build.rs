@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
-use polyp_engine::plan::{FLAVOUR, PlanOptions, PlanPrecision, Progress, build, cache};
+use polyp_engine::plan::{FLAVOUR, FULL, Flavour, PlanOptions, PlanPrecision, Progress, RTX, build, cache};
 
 use super::options::shown;
 
@@ -17,7 +18,7 @@ pub(super) struct Build {
     #[arg(value_name = "ENGINE")]
     engine: PathBuf,
     /// The library that the plan is for
-    #[arg(long, value_name = "NAME", default_value = FLAVOUR.name, value_parser = [FLAVOUR.name])]
+    #[arg(long, value_name = "NAME", default_value = FLAVOUR.name, value_parser = [RTX.name, FULL.name])]
     backend: String,
     /// The numbers to compute in
     #[arg(long, value_name = "NAME", default_value = PlanPrecision::F16.name(), value_parser = precision_names())]
@@ -47,6 +48,12 @@ fn capability(text: &str) -> Result<(i32, i32), String> {
 
 impl Build {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        // A program has one of them.
+        for Flavour { name, .. } in [RTX, FULL] {
+            if self.backend == name && name != FLAVOUR.name {
+                return Err(EngineError::Feature { backend: name, feature: name }.into());
+            }
+        }
         let folder = EngineFolder::open(&self.engine)?;
         let options =
             PlanOptions { precision: self.precision, largest_batch: self.batch, capability: self.capability };

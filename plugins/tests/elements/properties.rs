@@ -58,8 +58,10 @@ fn what_is_set_is_read_back() {
                 (!spec.default_value()).to_value()
             } else if spec.downcast_ref::<glib::ParamSpecString>().is_some() {
                 "something else".to_value()
-            } else {
+            } else if spec.value_type() == gstpolyp::polypsegment::Mode::static_type() {
                 gstpolyp::polypsegment::Mode::Locked.to_value()
+            } else {
+                gstpolyp::polypsegment::Isolation::Process.to_value()
             };
             element.set_property_from_value(spec.name(), &other);
             let found = element.property_value(spec.name());

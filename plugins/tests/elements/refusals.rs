@@ -89,7 +89,7 @@ fn a_manifest_that_says_what_can_not_be() {
 fn names_that_are_unknown() {
     let engine = engine_folder().display().to_string();
     let with = |name, value| refused("polypsegment", &[("engine", engine.as_str()), (name, value)]);
-    has(&with("backend", "tensorrt"), &["property backend", "expected openvino", "found tensorrt"]);
+    has(&with("backend", "cuda9"), &["property backend", "expected openvino", "found cuda9"]);
     has(&with("fallback", "ort,cuda9"), &["property fallback", "expected openvino", "found cuda9"]);
     has(&with("precision", "f8"), &["property precision", "auto or f32", "\"f8\""]);
     has(&with("roi", "there"), &["property roi", "WIDTHxHEIGHT+X+Y", "\"there\""]);
