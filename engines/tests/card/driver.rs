@@ -255,7 +255,7 @@ impl OnCard<'_> {
         pinned.bytes().to_vec()
     }
 
-    fn launch(&mut self, kernel: &'static str, blocks: [u32; 3], threads: [u32; 3], arguments: &[Argument]) {
+    fn launch(&mut self, kernel: &'static str, blocks: [u32; 3], threads: [u32; 3], arguments: &[Argument<'_>]) {
         // SAFETY: the callers give what `kernels.cu` asks for.
         unsafe { self.driver.launch(kernel, blocks, threads, arguments, self.stream) }.unwrap();
     }
