@@ -9,7 +9,9 @@ use polyp::overlay::{self, Badge, Recipe, Settings, Style};
 use polyp::segmentation::Shown;
 
 use super::arguments::{DevicePlane, refused};
-use super::driver::{Address, Argument, Card, CardError, Driver, Event, Pinned, PinnedSource, Priority, Stream};
+use super::driver::{
+    Address, Argument, Card, CardError, Driver, Event, Pinned, PinnedSource, Priority, Stream,
+};
 use super::flow::failed;
 use super::paint::{Overlay, Plate, Surface};
 use crate::error::EngineError;
@@ -116,7 +118,11 @@ impl Painter {
     ///
     /// # Safety
     /// The planes are memory that kernels of this card can reach, and nobody else writes or reads them meanwhile.
-    pub unsafe fn paint(&mut self, canvas: &CardCanvas<'_>, drawing: &Drawing<'_>) -> Result<(), EngineError> {
+    pub unsafe fn paint(
+        &mut self,
+        canvas: &CardCanvas<'_>,
+        drawing: &Drawing<'_>,
+    ) -> Result<(), EngineError> {
         if drawing.is_empty(canvas.size) {
             return Ok(());
         }
@@ -215,9 +221,7 @@ impl Painter {
     ) -> Result<(), CardError> {
         let [across, down] = threads.map(|threads| threads.div_ceil(BLOCK));
         // SAFETY: the caller's promise.
-        unsafe {
-            self.driver.launch(kernel, [across, down, 1], [BLOCK, BLOCK, 1], arguments, self.stream)
-        }
+        unsafe { self.driver.launch(kernel, [across, down, 1], [BLOCK, BLOCK, 1], arguments, self.stream) }
     }
 
     fn settle(&mut self) -> Result<(), CardError> {
