@@ -94,7 +94,7 @@ mod imp {
 
 glib::wrapper! {
     /// Makes such memory.
-    pub(crate) struct CardAllocator(ObjectSubclass<imp::CardAllocator>) @extends gst::Allocator, gst::Object;
+    pub struct CardAllocator(ObjectSubclass<imp::CardAllocator>) @extends gst::Allocator, gst::Object;
 }
 
 /// A buffer in such memory with those bytes.

@@ -127,7 +127,7 @@ fn system_memory_stands_first_in_the_templates() {
             assert_eq!(caps.size(), 2);
             assert!(caps.features(0).unwrap().contains("memory:SystemMemory"));
             assert!(caps.features(1).unwrap().contains("memory:CUDAMemory"));
-            assert!(caps.structure(0).unwrap().iter().eq(caps.structure(1).unwrap().iter().map(|f| f)));
+            assert_eq!(caps.structure(0), caps.structure(1));
         }
     }
 }
