@@ -139,7 +139,7 @@ fn kernels_are_the_cpus_to_the_last_bit() {
     let mut card = OnCard { driver: &mut driver, stream };
     let read = [card.put(&bytes(&logits)), card.put(&bytes(&steps)), card.put(&doubts)];
     let wrote = [card.put(&[9; 4096]), card.put(&[9; 4096]), card.put(&[255; 4])];
-    let arguments: Vec<Argument> = [Argument::Number(4096)]
+    let arguments: Vec<Argument<'_>> = [Argument::Number(4096)]
         .into_iter()
         .chain(read.into_iter().chain(wrote).map(Argument::Address))
         .collect();

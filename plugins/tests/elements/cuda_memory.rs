@@ -17,7 +17,7 @@ use polyp_engine::engine::{Backend, Options, Precision};
 use polyp_engine::folder::EngineFolder;
 
 use crate::card_memory::{card_bytes, on_card, place};
-use crate::fixture::{Orders, Rig, at, bytes, engine_folder, init, segmenter, text_of, with_factory};
+use crate::fixture::{Orders, Rig, at, bytes, engine_folder, init, segmenter, with_factory};
 use crate::network::CpuNetwork;
 use crate::stand_in::{Call, Streamed, load, stand_in};
 
@@ -256,7 +256,8 @@ fn segmenter_on_card(call: Call) -> gst::Element {
             remember: Arc::new(move |_| Ok(Arc::clone(&memory))),
             prepare: None,
             engine: Box::new(move || {
-                let on_cpu = (Backend::named("reference")?.open)(&folder, &Options::default())?;
+                let options = Options { precision: Precision::F32, threads: 1, ..Options::default() };
+                let on_cpu = (Backend::named("openvino")?.open)(&folder, &options)?;
                 let network = Streamed::new(CpuNetwork::new(on_cpu, folder.memory()?), call);
                 let (driver, how) = (polyp_engine::cuda::open(0)?, ("stand-in", Precision::F32, 1));
                 Ok(Box::new(CardEngine::new(driver, Box::new(network), &folder, how)?))
@@ -264,8 +265,19 @@ fn segmenter_on_card(call: Call) -> gst::Element {
         })
     });
     element.set_property_from_str("mode", "locked");
-    element.set_property("latency-budget", 10_000_000_000_u64);
+    element.set_property("latency-budget", 1_000_000_000_u64);
     element
+}
+
+/// The first frame that has its mask in time: on a busy machine that need not be the first of all.
+fn segmented(rig: &mut Rig, format: PixelFormat, is_on_card: bool) -> (gst::Buffer, Arc<Segmentation>) {
+    for index in 0..30 {
+        let (got, _) = rig.pass(frame(format, is_on_card, at(index)));
+        if let Some(mask) = meta::of(&got).unwrap().segmentation.clone() {
+            return (got, mask);
+        }
+    }
+    panic!("no mask: {:?}", rig.messages(gst::MessageType::Warning));
 }
 
 #[test]
@@ -278,11 +290,10 @@ fn an_engine_on_a_card_reads_the_frame_where_it_lies() {
             element.set_property_from_str("roi", roi);
             let mut rig = Rig::new(&element, &caps(format, memory));
             let is_on_card = memory == CARD;
-            let (got, _) = rig.pass(frame(format, is_on_card, at(0)));
-            assert_eq!(rig.messages(gst::MessageType::Warning), [""; 0]);
+            let (got, mask) = segmented(&mut rig, format, is_on_card);
             let pixels = if is_on_card { card_bytes(&got) } else { bytes(&got) };
             assert_eq!(pixels, noise(format).0, "pixels are only read");
-            meta::of(&got).unwrap().segmentation.clone().unwrap()
+            mask
         });
         let [here, there] = &masks;
         assert_eq!((&here.probability, here.placement), (&there.probability, there.placement), "{roi}");
@@ -296,19 +307,17 @@ fn no_region_is_searched_for_on_a_card_and_that_is_said_once() {
     let element = segmenter_on_card(call);
     element.set_property_from_str("roi", "auto");
     let mut rig = Rig::new(&element, &caps(PixelFormat::Bgra, CARD));
-    for index in 0..3 {
-        let meta = rig.meta(frame(PixelFormat::Bgra, true, at(index)));
-        assert_eq!(meta.segmentation.as_ref().unwrap().placement.source, Rect::whole(SIZE));
+    for _ in 0..3 {
+        let (_, mask) = segmented(&mut rig, PixelFormat::Bgra, true);
+        assert_eq!(mask.placement.source, Rect::whole(SIZE));
     }
-    let said = rig.bus.pop_filtered(&[gst::MessageType::Info]).map(|message| text_of(&message)).unwrap();
-    assert!(said.contains("roi=auto") && said.contains("cudadownload"), "{said}");
-    assert!(rig.bus.pop_filtered(&[gst::MessageType::Info]).is_none());
+    let said = rig.messages(gst::MessageType::Info);
+    let said: Vec<_> = said.iter().filter(|said| said.contains("roi=auto")).collect();
+    assert!(said.len() == 1 && said[0].contains("cudadownload"), "{said:?}");
     // A region that does not fit is a fault here too.
     element.set_property_from_str("roi", "640x480+0+0");
-    if element.property::<String>("roi") == "640x480+0+0" {
-        let meta = rig.meta(frame(PixelFormat::Bgra, true, at(3)));
-        assert_eq!(meta.badge, Badge::Fault);
-        let warning = rig.messages(gst::MessageType::Warning).concat();
-        assert!(warning.contains("expected a part of the frame, which is 66x50"), "{warning}");
-    }
+    let meta = rig.meta(frame(PixelFormat::Bgra, true, at(99)));
+    assert_eq!(meta.badge, Badge::Fault);
+    let warning = rig.messages(gst::MessageType::Warning).concat();
+    assert!(warning.contains("expected a part of the frame, which is 66x50"), "{warning}");
 }
