@@ -5,6 +5,7 @@
 //! * [`polyplive`]: both in one bin, the element that carts use.
 //!
 //! What the elements share: [`meta`] is what travels on a buffer, [`picture`] is a mapped buffer as a frame,
+//! [`card`] is a buffer in a card's memory,
 //! [`property`] is a property written once, [`timeline`] is the time of buffers that have none, and
 //! [`alarm`] says each trouble once.
 //!
@@ -15,6 +16,7 @@
 #![deny(unsafe_code)]
 
 pub mod alarm;
+pub mod card;
 mod lock;
 pub mod meta;
 pub mod picture;

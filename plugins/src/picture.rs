@@ -10,6 +10,9 @@ use polyp::frame::{
     Canvas, Colorimetry, FrameError, FrameView, MAX_SIDE_PX, Matrix, PixelFormat, Plane, PlaneMut, Range,
     Size,
 };
+use polyp_engine::cuda::arguments::DevicePlane;
+
+use crate::card;
 
 /// Why a stream or one of its buffers is no frame for us.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,14 @@ pub enum PictureError {
         /// Which plane.
         plane: usize,
     },
+    /// The buffer is not in a card's memory, as its caps promise.
+    #[error("caps feature {}: expected {expected}, found {found}", card::FEATURE)]
+    Memory {
+        /// What such a buffer has.
+        expected: String,
+        /// What this one has.
+        found: String,
+    },
     /// GStreamer can not map the buffer.
     #[error("buffer of {bytes} bytes: {message}")]
     Map {
@@ -63,10 +74,16 @@ fn formats() -> String {
     PixelFormat::ALL.map(PixelFormat::name).join(", ")
 }
 
-/// The caps of every stream that the elements take: raw video in system memory. Interlaced video is refused
-/// later, with a sentence: a template could only say that nothing fits.
+/// The caps of every stream that the elements take: raw video in system memory, and after it the same in a card's.
+/// Interlaced video is refused later, with a sentence: a template could only say that nothing fits.
 pub fn caps() -> gst::Caps {
-    gst_video::VideoCapsBuilder::new()
+    let mut caps = caps_in(gst_video::VideoCapsBuilder::new());
+    caps.merge(caps_in(gst_video::VideoCapsBuilder::new().features([card::FEATURE])));
+    caps
+}
+
+fn caps_in<T>(memory: gst_video::VideoCapsBuilder<T>) -> gst::Caps {
+    memory
         .format_list(PixelFormat::ALL.map(|format| gst_video::VideoFormat::from_string(format.name())))
         .width_range(1..=MAX_SIDE_PX.cast_signed())
         .height_range(1..=MAX_SIDE_PX.cast_signed())
@@ -90,6 +107,7 @@ pub struct Picture {
     format: PixelFormat,
     size: Size,
     colorimetry: Colorimetry,
+    is_on_card: bool,
 }
 
 /// Where the planes of one buffer begin, and how far apart their rows are.
@@ -113,7 +131,18 @@ impl Picture {
         }
         let size = Size::new(info.width(), info.height());
         let colorimetry = colorimetry(&info, format);
-        Ok(Self { info, format, size, colorimetry })
+        let is_on_card = caps.features(0).is_some_and(|features| features.contains(card::FEATURE));
+        Ok(Self { info, format, size, colorimetry, is_on_card })
+    }
+
+    /// Whether the frames lie in a card's memory, where the CPU can not look at them.
+    pub fn is_on_card(&self) -> bool {
+        self.is_on_card
+    }
+
+    /// The frames' format, size and colorimetry.
+    pub fn kind(&self) -> (PixelFormat, Size, Colorimetry) {
+        (self.format, self.size, self.colorimetry)
     }
 
     /// The frames' size.
@@ -164,6 +193,31 @@ impl Picture {
             .map_err(|error| PictureError::Map { bytes, message: error.message.to_string() })?;
         let planes = split(map.as_mut_slice(), layout, self.format)?;
         Ok(paint(&mut Canvas::new(self.format, self.size, self.colorimetry, planes)?))
+    }
+
+    /// The planes of `buffer`, whose map is `bytes` bytes from `start` on, wherever that is. Each reaches to where the next
+    /// begins.
+    ///
+    /// # Errors
+    /// [`PictureError`] when the buffer is not what the caps promise.
+    pub fn places(
+        &self,
+        buffer: &gst::BufferRef,
+        start: u64,
+        bytes: usize,
+    ) -> Result<Vec<DevicePlane>, PictureError> {
+        let Layout { offset, stride } = self.layout(buffer)?;
+        let (format, count) = (self.format, self.format.planes());
+        let others = |plane: usize| offset.iter().take(count).enumerate().filter(move |(i, _)| *i != plane);
+        let place = |(plane, (at, stride)): (usize, (&usize, &usize))| {
+            if others(plane).any(|(_, other)| other == at) {
+                return Err(PictureError::Overlap { format, plane });
+            }
+            let next = others(plane).map(|(_, other)| *other).filter(|other| other > at).min();
+            let length = next.unwrap_or(bytes).min(bytes).saturating_sub(*at);
+            Ok(DevicePlane { address: start + *at as u64, bytes: length, stride: *stride })
+        };
+        offset.iter().zip(&stride).take(count).enumerate().map(place).collect()
     }
 
     fn frame<'a>(&self, bytes: &'a [u8], layout: Layout) -> Result<FrameView<'a>, FrameError> {

@@ -13,6 +13,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::sync::Arc;
 
+use super::paint::{Overlay, Plate, Surface};
 pub use crate::backend::ports::Port;
 use crate::error::EngineError;
 
@@ -116,13 +117,19 @@ pub enum CardError {
     },
 }
 
-/// An argument of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Argument {
+/// An argument of a kernel. Structs go by value: a driver copies them before the call returns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Argument<'a> {
     /// An array's place.
     Address(Address),
     /// A number.
     Number(u32),
+    /// A frame to paint on.
+    Surface(&'a Surface),
+    /// What is painted of a mask.
+    Overlay(&'a Overlay),
+    /// A badge.
+    Plate(&'a Plate),
 }
 
 /// How urgent a stream's work is.
@@ -257,7 +264,7 @@ pub trait Driver {
         kernel: &'static str,
         blocks: [u32; 3],
         threads: [u32; 3],
-        arguments: &[Argument],
+        arguments: &[Argument<'_>],
         stream: Stream,
     ) -> Result<(), CardError>;
 

@@ -270,7 +270,7 @@ impl Driver for Nvidia {
         kernel: &'static str,
         blocks: [u32; 3],
         threads: [u32; 3],
-        arguments: &[Argument],
+        arguments: &[Argument<'_>],
         stream: Stream,
     ) -> Result<(), CardError> {
         let stream = Self::stream(self, stream)?.cu_stream();
@@ -282,6 +282,9 @@ impl Driver for Nvidia {
             .map(|argument| match argument {
                 Argument::Address(address) => std::ptr::from_ref(address).cast_mut().cast(),
                 Argument::Number(number) => std::ptr::from_ref(number).cast_mut().cast(),
+                Argument::Surface(surface) => std::ptr::from_ref(*surface).cast_mut().cast(),
+                Argument::Overlay(overlay) => std::ptr::from_ref(*overlay).cast_mut().cast(),
+                Argument::Plate(plate) => std::ptr::from_ref(*plate).cast_mut().cast(),
             })
             .collect();
         let (blocks, threads) = (blocks.into(), threads.into());

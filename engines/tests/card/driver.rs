@@ -1,112 +1,34 @@
 //! NVIDIA's driver behind our seam, with a library in its place that has its functions and runs the kernels on the CPU: the calls, their
 //! order and their arguments are the real ones. And every way in which it can refuse, as the tool tells it.
 
-use std::ffi::{c_int, c_void};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use libloading::Library;
 use polyp::decode::{Decoder, uncertainty_byte};
 use polyp::frame::{Colorimetry, Matrix, Range, Rect, Size};
 use polyp::input::{Fit, InputSpec, Normalisation};
 use polyp::random::Random;
 use polyp_engine::cuda::arguments::{DevicePlane, Picture, SourceFormat, Target};
-use polyp_engine::cuda::driver::{
-    Address, Argument, CardError, Driver as _, Network, Ports, Priority, Stream,
-};
+use polyp_engine::cuda::driver::{Argument, Driver as _, Priority, Stream};
 use polyp_engine::cuda::engine::CardEngine;
-use polyp_engine::cuda::kernels::{HOST_OPTIONS, host_source};
 use polyp_engine::cuda::nvidia::{self, Nvidia};
 use polyp_engine::engine::{Engine, Precision};
-use polyp_engine::error::EngineError;
-use tempfile::TempDir;
 
 use crate::host::Host;
 use crate::network::CpuNetwork;
+use crate::stand_in::{RUNS, Streamed, load, stand_in};
 use crate::{Still, card, folder, on_cpu, root};
-
-/// A folder with a `libcuda.so.1`; `None` where a real one would be found before it.
-fn stand_in() -> Option<(TempDir, PathBuf)> {
-    if matches!(nvidia::available(0), Err(CardError::NoDriver)) {
-        let folder = tempfile::tempdir().unwrap();
-        let (source, library) = (folder.path().join("driver.cpp"), folder.path().join("libcuda.so.1"));
-        std::fs::write(&source, host_source() + include_str!("driver.cpp")).unwrap();
-        let mut command = Command::new("g++");
-        command
-            .args(["-std=c++17", "-O2", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"])
-            .args(HOST_OPTIONS);
-        let output = command.arg("-o").arg(&library).arg(&source).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        return Some((folder, library));
-    }
-    println!("skipped: the driver's stand-in, because this machine has a driver");
-    None
-}
-
-type Call = unsafe extern "C" fn(*mut c_void, extern "C" fn(*mut c_void), *mut c_void) -> c_int;
-
-/// A network in the stand-in's streams.
-struct Streamed {
-    network: Box<CpuNetwork>,
-    #[expect(clippy::vec_box, reason = "the stream keeps their addresses")]
-    batches: Vec<Box<(*mut CpuNetwork, usize)>>,
-    batch: usize,
-    call: Call,
-}
-
-static RUNS: AtomicUsize = AtomicUsize::new(0);
-
-extern "C" fn run(what: *mut c_void) {
-    RUNS.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: what `enqueue` gave; the network lives as long as the engine, which is where graphs are launched.
-    let (network, batch) = unsafe { *what.cast::<(*mut CpuNetwork, usize)>() };
-    // SAFETY: as above; nobody else holds it while a stream runs.
-    unsafe { &mut *network }.run(batch);
-}
-
-impl Network for Streamed {
-    fn library(&self) -> &str {
-        "stand-in"
-    }
-
-    fn ports(&mut self) -> Result<Ports, EngineError> {
-        Ok(self.network.ports())
-    }
-
-    fn set_batch(&mut self, batch: usize) -> Result<(), EngineError> {
-        self.batch = batch;
-        Ok(())
-    }
-
-    unsafe fn bind(&mut self, tensor: &str, place: Address) -> Result<(), EngineError> {
-        self.network.bind(tensor, place);
-        Ok(())
-    }
-
-    unsafe fn enqueue(&mut self, stream: *mut c_void) -> Result<(), EngineError> {
-        let network: *mut CpuNetwork = &raw mut *self.network;
-        self.batches.push(Box::new((network, self.batch)));
-        let what = std::ptr::from_mut(self.batches.last_mut().unwrap().as_mut()).cast();
-        // SAFETY: the stand-in's own function, with a stream of its own; what is called lives with the network.
-        assert_eq!(unsafe { (self.call)(stream, run, what) }, 0);
-        Ok(())
-    }
-}
 
 #[test]
 fn the_drivers_calls_make_the_same_masks() {
     let Some((_folder, library)) = stand_in() else { return };
-    // SAFETY: it has no initialisers. From here on it is found by name; the answer that there is none was not kept.
-    let library = unsafe { Library::new(library) }.unwrap();
-    // SAFETY: the type is that of `driver.cpp`.
-    let call = *unsafe { library.get::<Call>("polyp_test_call") }.unwrap();
-    std::mem::forget(library);
+    let call = load(&library);
     let folder = folder();
     let driver = nvidia::open(0).unwrap();
     let (network, memory) =
         (CpuNetwork::new(on_cpu(&folder), folder.memory().unwrap()), folder.memory().unwrap());
-    let network = Streamed { network: Box::new(network), batches: Vec::new(), batch: 0, call };
+    let network = Streamed::new(network, call);
     let how = ("stand-in", Precision::F32, 2);
     let mut engine = CardEngine::new(Box::new(driver), Box::new(network), &folder, how).unwrap();
     assert_eq!(engine.card().to_string(), "Stand-in, 8 GiB, compute capability 8.1, driver for CUDA 13.0");
@@ -148,8 +70,7 @@ fn the_drivers_calls_make_the_same_masks() {
 fn kernels_are_the_cpus_to_the_last_bit() {
     let stand_in = stand_in();
     if let Some((_folder, library)) = &stand_in {
-        // SAFETY: as above.
-        std::mem::forget(unsafe { Library::new(library) }.unwrap());
+        load(library);
     } else {
         println!("with the card of this machine");
     }
@@ -218,7 +139,7 @@ fn kernels_are_the_cpus_to_the_last_bit() {
     let mut card = OnCard { driver: &mut driver, stream };
     let read = [card.put(&bytes(&logits)), card.put(&bytes(&steps)), card.put(&doubts)];
     let wrote = [card.put(&[9; 4096]), card.put(&[9; 4096]), card.put(&[255; 4])];
-    let arguments: Vec<Argument> = [Argument::Number(4096)]
+    let arguments: Vec<Argument<'_>> = [Argument::Number(4096)]
         .into_iter()
         .chain(read.into_iter().chain(wrote).map(Argument::Address))
         .collect();
@@ -256,7 +177,13 @@ impl OnCard<'_> {
         pinned.bytes().to_vec()
     }
 
-    fn launch(&mut self, kernel: &'static str, blocks: [u32; 3], threads: [u32; 3], arguments: &[Argument]) {
+    fn launch(
+        &mut self,
+        kernel: &'static str,
+        blocks: [u32; 3],
+        threads: [u32; 3],
+        arguments: &[Argument<'_>],
+    ) {
         // SAFETY: the callers give what `kernels.cu` asks for.
         unsafe { self.driver.launch(kernel, blocks, threads, arguments, self.stream) }.unwrap();
     }

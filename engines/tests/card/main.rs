@@ -16,7 +16,10 @@ mod host;
 mod masks;
 mod mock;
 mod network;
+mod painter;
 mod refusals;
+#[cfg(feature = "cuda")]
+mod stand_in;
 mod streams;
 
 use std::path::{Path, PathBuf};

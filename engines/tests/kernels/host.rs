@@ -51,12 +51,15 @@ impl Host {
     ///
     /// # Safety
     /// The arguments are those that the kernel's source asks for.
-    pub(crate) unsafe fn launch(&self, name: &str, grid: [u32; 3], arguments: &[Argument]) {
-        use Argument::{Address as A, Number as N};
+    pub(crate) unsafe fn launch(&self, name: &str, grid: [u32; 3], arguments: &[Argument<'_>]) {
+        use Argument::{Address as A, Number as N, Overlay as O, Plate as P, Surface as S};
         type Four = unsafe extern "C" fn(u64, u64, u64, u64);
         type Five = unsafe extern "C" fn(u64, u64, u64, u64, u64);
         type Normalise = unsafe extern "C" fn(u64, u32, u64, u64, u64);
         type Decode = unsafe extern "C" fn(u32, u64, u64, u64, u64, u64, u64);
+        type Sort = unsafe extern "C" fn(Overlay, u64, u64);
+        type Paint = unsafe extern "C" fn(Surface, Overlay, u64, u64);
+        type Badge = unsafe extern "C" fn(Surface, Plate);
         // SAFETY: addresses and pointers are passed in the same way, and the rest is the caller's promise.
         unsafe {
             match *arguments {
@@ -68,6 +71,9 @@ impl Host {
                 [N(a), A(b), A(c), A(d), A(e), A(f), A(g)] => {
                     self.each::<Decode>(name, grid, |call| call(a, b, c, d, e, f, g));
                 }
+                [O(&o), A(a), A(b)] => self.each::<Sort>(name, grid, |call| call(o, a, b)),
+                [S(&s), O(&o), A(a), A(b)] => self.each::<Paint>(name, grid, |call| call(s, o, a, b)),
+                [S(&s), P(&p)] => self.each::<Badge>(name, grid, |call| call(s, p)),
                 _ => panic!("{name}: no kernel takes {arguments:?}"),
             }
         }
@@ -161,46 +167,40 @@ impl Host {
 
     /// `polyp_sort`: what is to be done in each gap between the nodes of a mask of `[side, side]`.
     pub(crate) fn sort(&self, overlay: Overlay, probability: &[u8]) -> Vec<u8> {
-        type Kernel = unsafe extern "C" fn(Overlay, *const u8, *mut u8);
         let [columns, rows] = overlay.gaps();
         let mut kinds = vec![9; (columns * rows) as usize];
-        self.each::<Kernel>("polyp_sort", [columns + 1, rows + 1, 1], |kernel| {
-            // SAFETY: the mask is as large as the caller made the overlay for; the kinds are as many as gaps.
-            unsafe { kernel(overlay, probability.as_ptr(), kinds.as_mut_ptr()) };
-        });
+        let arguments = [Argument::Overlay(&overlay), read(probability), write(&mut kinds)];
+        // SAFETY: the mask is as large as the caller made the overlay for; the kinds are as many as gaps.
+        unsafe { self.launch("polyp_sort", [columns + 1, rows + 1, 1], &arguments) };
         kinds
     }
 
     /// `polyp_sort`, then `polyp_paint`, on a frame of that format.
     pub(crate) fn paint(&self, format: PixelFormat, surface: Surface, overlay: Overlay, probability: &[u8]) {
-        type Kernel = unsafe extern "C" fn(Surface, Overlay, *const u8, *const u8);
         let kinds = self.sort(overlay, probability);
         let [columns, rows] = overlay.blocks(format);
-        self.each::<Kernel>("polyp_paint", [columns + 1, rows + 1, 1], |kernel| {
-            // SAFETY: the surface's planes were checked when it was made, and are the caller's; mask and kinds as in
-            // `sort`.
-            unsafe { kernel(surface, overlay, probability.as_ptr(), kinds.as_ptr()) };
-        });
+        let by_value = [Argument::Surface(&surface), Argument::Overlay(&overlay)];
+        let arguments = [&by_value[..], &[read(probability), read(&kinds[..])]].concat();
+        // SAFETY: the surface's planes were checked when it was made, and are the caller's; mask and kinds as in `sort`.
+        unsafe { self.launch("polyp_paint", [columns + 1, rows + 1, 1], &arguments) };
     }
 
     /// `polyp_badge` on a frame of that format.
     pub(crate) fn badge(&self, format: PixelFormat, surface: Surface, plate: Plate) {
-        type Kernel = unsafe extern "C" fn(Surface, Plate);
         let [columns, rows] = plate.blocks(format);
-        self.each::<Kernel>("polyp_badge", [columns + 1, rows + 1, 1], |kernel| {
-            // SAFETY: the surface's planes were checked when it was made, and are the caller's.
-            unsafe { kernel(surface, plate) };
-        });
+        let arguments = [Argument::Surface(&surface), Argument::Plate(&plate)];
+        // SAFETY: the surface's planes were checked when it was made, and are the caller's.
+        unsafe { self.launch("polyp_badge", [columns + 1, rows + 1, 1], &arguments) };
     }
 }
 
 /// Something that a kernel reads.
-fn read<T: ?Sized>(from: &T) -> Argument {
+fn read<T: ?Sized>(from: &T) -> Argument<'static> {
     Argument::Address(std::ptr::from_ref(from).cast::<u8>() as u64)
 }
 
 /// Something that a kernel writes.
-fn write<T>(to: &mut [T]) -> Argument {
+fn write<T>(to: &mut [T]) -> Argument<'static> {
     Argument::Address(to.as_mut_ptr() as u64)
 }
 

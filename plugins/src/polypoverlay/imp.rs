@@ -15,7 +15,9 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use polyp::overlay::{Badge, Scratch, paint_badge};
+use polyp_engine::cuda::painter::Drawing;
 
+use super::card::CardPainter;
 use super::properties::PROPERTIES;
 use super::settings::{Draft, Settings};
 use super::verdict::verdict;
@@ -31,11 +33,13 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 
 /// What can go wrong while painting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
+pub(super) enum Cause {
     /// The buffer is not what the caps promise.
     Picture,
     /// The mask is of a picture of another size.
     Size,
+    /// The card can not be used, or fails.
+    Card,
     /// The painter panicked.
     Panic,
 }
@@ -64,6 +68,8 @@ pub struct PolypOverlay {
     stream: Mutex<Option<Stream>>,
     alarm: Mutex<Alarm<Cause>>,
     stats: Mutex<Stats>,
+    /// What paints frames that lie on a card; `None` while none did.
+    pub(super) card: Mutex<Option<CardPainter>>,
 }
 
 impl PolypOverlay {
@@ -132,8 +138,8 @@ impl PolypOverlay {
     fn paint(
         &self,
         buffer: &mut gst::Buffer,
-        frame: &FrameMeta,
-        settings: &Settings,
+        frame: &Arc<FrameMeta>,
+        settings: &Arc<Settings>,
     ) -> Result<(), (Cause, String)> {
         let mut stream = lock(&self.stream);
         let Some(Stream { picture, scratch }) = stream.as_mut() else {
@@ -146,13 +152,23 @@ impl PolypOverlay {
             return Ok(());
         }
         let begun = Instant::now();
-        let painted = picture.canvas(buffer.make_mut(), |canvas| {
-            if let Some(shown) = &verdict.shown {
-                settings.style.paint(shown, &settings.paint, canvas, scratch);
+        if picture.is_on_card() {
+            let mask = verdict.shown.as_ref().map(|shown| (settings.style, shown));
+            let drawing = Drawing { mask, badge: verdict.badge, settings: &settings.paint };
+            if drawing.is_empty(picture.size())
+                || !self.paint_on_card(buffer, picture, (frame, time), settings)?
+            {
+                return Ok(());
             }
-            paint_badge(&verdict.badge, &settings.paint, canvas, scratch);
-        });
-        painted.map_err(|error| (Cause::Picture, error.to_string()))?;
+        } else {
+            let painted = picture.canvas(buffer.make_mut(), |canvas| {
+                if let Some(shown) = &verdict.shown {
+                    settings.style.paint(shown, &settings.paint, canvas, scratch);
+                }
+                paint_badge(&verdict.badge, &settings.paint, canvas, scratch);
+            });
+            painted.map_err(|error| (Cause::Picture, error.to_string()))?;
+        }
         let took = begun.elapsed();
         self.count(took);
         meta::set_paint_time(buffer.make_mut(), took);
@@ -257,6 +273,9 @@ impl BaseTransformImpl for PolypOverlay {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.settings) = None;
         *lock(&self.stream) = None;
+        let card = lock(&self.card).take();
+        // The card's end is waited for, with a limit of its own; no lock is held.
+        drop(card);
         Ok(())
     }
 
@@ -266,6 +285,9 @@ impl BaseTransformImpl for PolypOverlay {
             gst::loggable_error!(CAT, "{error}")
         })?;
         gst::debug!(CAT, imp = self, "{picture:?}");
+        if picture.is_on_card() {
+            self.open_card();
+        }
         let stream = Stream { picture, scratch: Scratch::default() };
         *lock(&self.stream) = Some(stream);
         Ok(())

@@ -10,6 +10,7 @@
 //!
 //! Not here: pixels ([`polyp::overlay`]), and making masks ([`crate::polypsegment`]).
 
+mod card;
 mod imp;
 pub(crate) mod properties;
 mod settings;

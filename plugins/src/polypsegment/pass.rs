@@ -12,10 +12,13 @@ use std::time::Duration;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use polyp::overlay::Badge;
+use polyp::roi::Roi;
 
 use super::imp::{CAT, PolypSegment};
 use super::segment::{Absent, Cause, Frame, Outcome, Stream};
+use super::settings::Settings;
 use super::start::Ready;
+use crate::card::FEATURE;
 use crate::lock::lock;
 use crate::meta::{self, FrameMeta, Trace};
 use crate::picture::Picture;
@@ -29,6 +32,7 @@ impl PolypSegment {
         let taken = lock(&self.stream).take();
         let Some(mut stream) = taken else { return };
         self.catch_up(&mut stream);
+        self.tell_whole(&mut stream, &settings);
         let size = stream.picture.as_ref().map(Picture::size);
         let time = self.time(&mut stream, buffer);
         let sequence = stream.sequence;
@@ -85,6 +89,19 @@ impl PolypSegment {
             }
             gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
             session.set_memory(memory);
+        }
+    }
+
+    /// Says once that no region is searched for in frames that the CPU can not look at.
+    fn tell_whole(&self, stream: &mut Stream, settings: &Settings) {
+        let on_card = stream.picture.as_ref().is_some_and(Picture::is_on_card);
+        let searched = settings.enabled && settings.roi == Roi::Auto;
+        if on_card && searched && !std::mem::replace(&mut stream.whole_told, true) {
+            let sentence = format!(
+                "property roi=auto: frames with {FEATURE} are not read by the CPU, so the network sees all of each; give the \
+                 region as WIDTHxHEIGHT+X+Y, or put cudadownload before this element"
+            );
+            gst::element_imp_info!(self, gst::LibraryError::Settings, ("{sentence}"));
         }
     }
 

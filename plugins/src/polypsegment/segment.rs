@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use polyp::frozen::Frozen;
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
+use polyp_engine::cuda::arguments::SourceFormat;
+use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
 use polyp_engine::worker::Timing;
 
 use super::judge;
 use super::session::{Answer, NotAsked, Session};
 use super::settings::{Mode, Settings};
+use crate::card::{CardMap, FEATURE};
 use crate::meta::Trace;
 use crate::picture::{Picture, PictureError};
 use crate::timeline::Timeline;
@@ -35,6 +38,8 @@ pub(super) struct Stream {
     pub(super) flushes: u64,
     /// Whether the source is alive.
     pub(super) frozen: Frozen,
+    /// Whether it was said that no region is searched for on a card.
+    pub(super) whole_told: bool,
 }
 
 /// Why there is no engine.
@@ -51,7 +56,7 @@ pub(super) enum Absent {
 
 /// The frame that is being segmented, and what is known of it.
 pub(super) struct Frame<'a> {
-    pub(super) buffer: &'a gst::BufferRef,
+    pub(super) buffer: &'a gst::Buffer,
     pub(super) sequence: u64,
     pub(super) time: Duration,
     /// Whether the sink has said that frames of this time come too late.
@@ -75,6 +80,8 @@ pub(super) enum Cause {
     Preprocess,
     /// There is no memory for frames on their way to the card.
     Card,
+    /// Frames lie on a card, and the engine reads with the CPU.
+    OnCpu,
     /// The worker's thread is gone.
     Stopped,
     /// There is no engine.
@@ -95,6 +102,7 @@ impl Cause {
             Self::Picture => "unfit buffers",
             Self::Preprocess => "unfit frames",
             Self::Card => "missing memory for frames",
+            Self::OnCpu => "frames out of the engine's reach",
             Self::Stopped => "a stopped engine",
             Self::NoEngine => "having no engine",
             Self::NotReady => "an engine that could not be made ready",
@@ -175,11 +183,16 @@ impl Stream {
         let Some(picture) = &self.picture else {
             return Outcome::none(Badge::NoMask);
         };
+        if picture.is_on_card() && !session.takes_frames() {
+            return out_of_reach(settings.backend);
+        }
         if self.frozen.after() != settings.frozen_after {
             self.frozen = Frozen::new(settings.frozen_after);
         }
-        // A buffer that can not be read is reported where it is asked about.
-        if let Ok(true) = picture.view(frame.buffer, |view| self.frozen.see(view)) {
+        // A buffer that can not be read is reported where it is asked about; one on a card is not brought here for this.
+        if !picture.is_on_card()
+            && let Ok(true) = picture.view(frame.buffer, |view| self.frozen.see(view))
+        {
             session.forget();
             let after = settings.frozen_after;
             let sentence = format!("the source is dead: the same picture came {after} times again");
@@ -264,7 +277,11 @@ fn ask(
 ) -> Result<(), Outcome> {
     let begun = Instant::now();
     let deadline = trace.arrived + useful;
-    let asked = picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time, deadline));
+    let asked = if picture.is_on_card() {
+        ask_on_card(session, picture, frame, deadline)
+    } else {
+        picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time, deadline))
+    };
     trace.prepared = begun.elapsed();
     match asked {
         Ok(Ok(())) => Ok(()),
@@ -273,6 +290,29 @@ fn ask(
         Ok(Err(error @ NotAsked::Stopped)) => Err(Outcome::fault(Cause::Stopped, error.to_string())),
         Err(error) => Err(unfit(&error)),
     }
+}
+
+/// The frame goes to the network where it lies, and its buffer is held until the network is done with it.
+fn ask_on_card(
+    session: &mut Session,
+    picture: &Picture,
+    frame: &Frame<'_>,
+    deadline: Instant,
+) -> Result<Result<(), NotAsked>, PictureError> {
+    let map = CardMap::read(frame.buffer)?;
+    let planes = picture.places(frame.buffer, map.address(), map.bytes())?;
+    let (format, size, colorimetry) = picture.kind();
+    let kind = (SourceFormat::Frame(format), size, colorimetry);
+    let of_part = |placement| CardFrame::on_card(kind, &planes, placement, Box::new(map));
+    Ok(session.ask_on_card(size, of_part, frame.sequence, frame.time, deadline))
+}
+
+fn out_of_reach(backend: &str) -> Outcome {
+    let sentence = format!(
+        "caps feature {FEATURE}: expected an engine that reads frames on a card, found backend {backend}, which reads them with \
+         the CPU; put cudadownload before this element, or set property backend to one for cards"
+    );
+    Outcome::fault(Cause::OnCpu, sentence)
 }
 
 fn unfit(error: &PictureError) -> Outcome {

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyp::frame::{FrameView, Rect};
+use polyp::frame::{FrameView, Rect, Size};
 use polyp::input::{InputSpec, Placement};
 use polyp::preprocess::{PreprocessError, Preprocessor};
 use polyp::roi::{Roi, RoiFinder};
 use polyp::segmentation::Segmentation;
 use polyp_engine::cuda::driver::CardError;
+use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::worker::{Input, Job, Reply, Timing, Worker};
@@ -158,6 +159,43 @@ impl Session {
     ) -> Result<(), NotAsked> {
         let source = self.finder.source(frame);
         let (input, placement) = self.input(frame, source)?;
+        self.offer(input, placement, sequence, time, deadline)
+    }
+
+    /// Whether the engine takes frames that lie on a card.
+    pub(super) fn takes_frames(&self) -> bool {
+        self.worker.frame_ring().is_some()
+    }
+
+    /// As [`Self::ask`], of a frame of `size` that lies on a card; `frame` makes it for the part that the network sees. That
+    /// part can not be searched for there, so all of it is seen where a search was asked for.
+    pub(super) fn ask_on_card(
+        &mut self,
+        size: Size,
+        frame: impl FnOnce(Placement) -> CardFrame,
+        sequence: u64,
+        time: Duration,
+        deadline: Instant,
+    ) -> Result<(), NotAsked> {
+        let source = match self.finder.roi() {
+            Roi::Fixed(rect) => rect,
+            Roi::Whole | Roi::Auto => Rect::whole(size),
+        };
+        if !source.fits(size) {
+            return Err(PreprocessError::Source { rect: source, size }.into());
+        }
+        let placement = self.preprocessor.spec().place(source);
+        self.offer(Input::Frame(frame(placement)), placement, sequence, time, deadline)
+    }
+
+    fn offer(
+        &mut self,
+        input: Input,
+        placement: Placement,
+        sequence: u64,
+        time: Duration,
+        deadline: Instant,
+    ) -> Result<(), NotAsked> {
         let (submitted, generation) = (Instant::now(), self.generation);
         let job = Job { sequence, pts: time, generation, input, placement, submitted, deadline };
         match self.worker.offer(job) {

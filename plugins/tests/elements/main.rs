@@ -8,6 +8,8 @@
     reason = "a test's way to fail"
 )]
 
+mod card_memory;
+mod cuda_memory;
 mod fallback;
 mod faults;
 mod fixture;
@@ -18,9 +20,15 @@ mod launch;
 mod live;
 mod locked;
 mod meta;
+#[path = "../../../engines/tests/card/network.rs"]
+#[allow(dead_code, reason = "the engines' own tests use the rest")]
+mod network;
 mod overlay;
 mod plugin_file;
 mod preparing;
 mod properties;
 mod refusals;
+#[path = "../../../engines/tests/card/stand_in.rs"]
+#[allow(dead_code, reason = "the engines' own tests use the rest")]
+mod stand_in;
 mod stream;
