@@ -53,6 +53,10 @@ pub(crate) fn load(library: &Path) -> Call {
 /// A network in the stand-in's streams.
 pub(crate) struct Streamed {
     network: Box<CpuNetwork>,
+    #[allow(
+        clippy::vec_box,
+        reason = "their places are given away, and a list that grows moves what is in it"
+    )]
     batches: Vec<Box<(*mut CpuNetwork, usize)>>,
     batch: usize,
     call: Call,
