@@ -62,18 +62,25 @@ impl Host {
         type Badge = unsafe extern "C" fn(Surface, Plate);
         // SAFETY: addresses and pointers are passed in the same way, and the rest is the caller's promise.
         match *arguments {
+            // SAFETY: as above.
             [A(a), A(b), A(c), A(d)] => self.each::<Four>(name, grid, |call| unsafe { call(a, b, c, d) }),
             [A(a), A(b), A(c), A(d), A(e)] => {
+                // SAFETY: as above.
                 self.each::<Five>(name, grid, |call| unsafe { call(a, b, c, d, e) })
             }
             [A(a), N(b), A(c), A(d), A(e)] => {
+                // SAFETY: as above.
                 self.each::<Normalise>(name, grid, |call| unsafe { call(a, b, c, d, e) })
             }
             [N(a), A(b), A(c), A(d), A(e), A(f), A(g)] => {
+                // SAFETY: as above.
                 self.each::<Decode>(name, grid, |call| unsafe { call(a, b, c, d, e, f, g) });
             }
+            // SAFETY: as above.
             [O(&o), A(a), A(b)] => self.each::<Sort>(name, grid, |call| unsafe { call(o, a, b) }),
+            // SAFETY: as above.
             [S(&s), O(&o), A(a), A(b)] => self.each::<Paint>(name, grid, |call| unsafe { call(s, o, a, b) }),
+            // SAFETY: as above.
             [S(&s), P(&p)] => self.each::<Badge>(name, grid, |call| unsafe { call(s, p) }),
             _ => panic!("{name}: no kernel takes {arguments:?}"),
         }
