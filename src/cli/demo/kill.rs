@@ -46,7 +46,7 @@ impl Kill {
         let back = told.and_then(|told| badges.iter().skip(told).position(is_well).map(|after| told + after));
         let said = told.map_or_else(
             || "no frame said so".to_owned(),
-            |frames| format!("FAULT after {} frames", frames + 1),
+            |frames| format!("FAULT with frame {} after it", frames + 1),
         );
         let again = back.map_or_else(
             || "masks did not come back".to_owned(),
@@ -94,7 +94,7 @@ mod tests {
         };
         assert_eq!(
             kill(Some(Ok(42)), &["held", "fault", "fault", "held", "held"]),
-            "the engine's process 42 was killed at frame 10: FAULT after 2 frames, masks again after 160 ms; every frame was shown"
+            "the engine's process 42 was killed at frame 10: FAULT with frame 2 after it, masks again after 160 ms; every frame was shown"
         );
         assert!(kill(Some(Ok(42)), &["held"]).contains("no frame said so, masks did not come back"));
         assert!(kill(None, &[]).contains("the clip ended before frame 10"));
