@@ -1,8 +1,8 @@
 //! One motion that most blocks agree on.
 //!
-//! Beginning with the median vector, the map is fitted to the blocks that agree with the fit before it, by least squares,
-//! with a bound that becomes narrower (a trimmed fit, as in Zabih and Woodfill's or any robust estimator with a
-//! redescending weight). The map is affine.
+//! Beginning with the shift that most blocks are near to (a consensus, after Fischler and Bolles, CACM 1981, whose candidates
+//! are drawn evenly and not by chance), an affine map is fitted by least squares to the blocks that agree with the fit
+//! before it, and the bound becomes narrower.
 
 use super::affine::Affine;
 
@@ -10,6 +10,9 @@ use super::affine::Affine;
 const BOUNDS: [f32; 5] = [3.0, 2.0, 1.25, CONSISTENT, CONSISTENT];
 /// How far a block may be off the motion and be said to agree with it, in cells.
 const CONSISTENT: f32 = 0.8;
+
+/// How many blocks name a shift to begin with.
+const CANDIDATES: usize = 48;
 
 /// A block that was found again: where its middle is, and by how much it moved; both in cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,22 +30,22 @@ pub(super) struct Fit {
     pub(super) consistent: usize,
 }
 
-/// The motion of `vectors`; `None` where there are too few for one, or they lie in a line. `sorted` is memory to use.
-pub(super) fn fit(vectors: &[Vector], sorted: &mut Vec<f32>) -> Option<Fit> {
-    let mut median = |axis: usize| {
-        sorted.clear();
-        sorted.extend(vectors.iter().filter_map(|vector| vector.moved.get(axis)));
-        let middle = sorted.len() / 2;
-        let (_, median, _) =
-            (middle < sorted.len()).then(|| sorted.select_nth_unstable_by(middle, f32::total_cmp))?;
-        Some(*median)
-    };
-    let mut map = Affine { offset: [median(0)?, median(1)?], ..Affine::IDENTITY };
+/// The motion of `vectors`; `None` where there are too few for one, or they lie in a line.
+pub(super) fn fit(vectors: &[Vector]) -> Option<Fit> {
+    let mut map = most_common(vectors)?;
     for bound in BOUNDS {
         map = least_squares(vectors.iter().filter(|vector| off(vector, &map) < bound))?;
     }
     let consistent = vectors.iter().filter(|vector| off(vector, &map) < CONSISTENT).count();
     Some(Fit { map, consistent })
+}
+
+/// The shift that most vectors are near to, of those that some of them name. A median would need half of the vectors to
+/// be right, and of a blurred frame far fewer are.
+fn most_common(vectors: &[Vector]) -> Option<Affine> {
+    let shifts = vectors.iter().step_by(vectors.len().div_ceil(CANDIDATES).max(1));
+    let maps = shifts.map(|vector| Affine { offset: vector.moved, ..Affine::IDENTITY });
+    maps.max_by_key(|map| vectors.iter().filter(|vector| off(vector, map) < BOUNDS[0]).count())
 }
 
 /// How far a vector is off a map, in cells.

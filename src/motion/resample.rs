@@ -1,18 +1,21 @@
 //! A grid of probabilities, moved.
 
 use super::Affine;
-use crate::frame::Rect;
+use crate::frame::{Rect, Size};
 use crate::input::Placement;
 
 /// Places are counted in this many parts of a cell.
 const ONE: f32 = 65536.0;
 
 /// Writes to `out` what `cells` (`side_px * side_px` of them) are after a motion whose way back, in frame pixels, is `back`:
-/// bilinear between the cells' centres. Cells whose place was not in the placement's target, where the network saw
+/// bilinear between the cells' centres. `None` where the placement does not fit the cells. Cells whose place was not in the placement's target, where the network saw
 /// nothing, are 0, as are those outside of the target.
 pub(crate) fn resample(cells: &[u8], placement: Placement, back: &Affine, out: &mut Vec<u8>) -> Option<()> {
     let Placement { source, target, side_px } = placement;
     let side = side_px as usize;
+    if cells.len() != side * side || !target.fits(Size::new(side_px, side_px)) {
+        return None;
+    }
     out.clear();
     out.resize(side * side, 0);
     let scale = [source.width as f32 / target.width as f32, source.height as f32 / target.height as f32];

@@ -10,6 +10,7 @@ use super::*;
 use crate::colour::to_yuv;
 use crate::frame::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Rect, Size};
 use crate::picture::Owned;
+use crate::random::Random;
 
 const LIMITED: Colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
 const SIZE: Size = Size::new(640, 480);
@@ -49,12 +50,21 @@ impl Grey {
     }
 }
 
-/// Luma from 40 to 216.
+/// Luma from 40 to 216: smoothed random numbers on a coarse and a fine lattice.
 fn texture([x, y]: [f32; 2]) -> f32 {
-    let wave = |fx: f32, fy: f32, phase: f32| (x * fx + y * fy + phase).sin();
-    let coarse = wave(0.021, 0.013, 0.3) + wave(-0.012, 0.027, 1.1);
-    let fine = wave(0.11, 0.071, 2.0) + wave(-0.083, 0.127, 0.7) + wave(0.151, -0.049, 0.1);
-    128.0 + 26.0 * coarse + 12.0 * fine
+    let noise = |side: f32, name: u64| {
+        let (column, row) = ((x / side).floor(), (y / side).floor());
+        let node = |right: f32, down: f32| {
+            let place = [column + right, row + down].map(|at| (at as i64).cast_unsigned());
+            Random::new(&[name, place[0], place[1]]).unit()
+        };
+        let ease = |t: f32| t * t * (3.0 - 2.0 * t);
+        let (right, down) = (ease(x / side - column), ease(y / side - row));
+        let upper = node(0.0, 0.0) + (node(1.0, 0.0) - node(0.0, 0.0)) * right;
+        let lower = node(0.0, 1.0) + (node(1.0, 1.0) - node(0.0, 1.0)) * right;
+        upper + (lower - upper) * down
+    };
+    40.0 + 116.0 * noise(90.0, 0) + 60.0 * noise(24.0, 1)
 }
 
 fn shift(x: f32, y: f32) -> Affine {
