@@ -74,7 +74,7 @@ fn least_squares<'a>(vectors: impl Iterator<Item = &'a Vector> + Clone) -> Optio
         }
     }
     let determinant: f32 = xx * yy - xy * xy;
-    if !(determinant > 1.0) {
+    if determinant.is_nan() || determinant < 1.0 {
         return None;
     }
     let [across, down] =

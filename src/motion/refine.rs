@@ -6,7 +6,7 @@ use super::texture::{BLOCK, Texture};
 
 /// Steps, at most, and the length (in cells) of one after which no other is taken.
 const STEPS: usize = 3;
-const ENOUGH: f32 = 0.02;
+const ENOUGH: f32 = 0.06;
 /// How far from the whole-cell vector the result may lie, in cells.
 const FURTHEST: f32 = 1.2;
 

@@ -40,6 +40,7 @@ fn one_difference_is_the_twins() {
             (40, 40),
             b.full(),
             [step.0 as i16, step.1 as i16],
+            u32::MAX,
         );
         assert_eq!(fast, difference(a.full(), (40, 40), b.full(), step), "{step:?}");
     }
