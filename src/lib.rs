@@ -10,7 +10,8 @@
 //! 3. [`preprocess`]: that part, resized and normalised as [`input::InputSpec`] says, for the network.
 //! 4. [`model`]: the network, described once and interpreted by the engines, the trainer and the exporter.
 //! 5. [`decode`]: its logits, turned into a [`segmentation::Segmentation`].
-//! 6. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
+//! 6. [`motion`]: a segmentation of an earlier frame, moved to this one ([`segmentation::Moved`]).
+//! 7. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
 //!
 //! [`metric`] says how good masks are; [`random`] draws the same numbers everywhere. [`config`] is a cart's
 //! configuration file; [`clip`] and [`lettering`] serve the demonstration.
@@ -28,6 +29,7 @@ pub mod input;
 pub mod lettering;
 pub mod metric;
 pub mod model;
+pub mod motion;
 pub mod overlay;
 #[cfg(test)]
 mod picture;

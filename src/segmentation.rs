@@ -1,13 +1,16 @@
 //! A frame's segmentation, and the only way to put one on a screen.
 //!
-//! [`Shown`] is what overlays take, and only [`Segmentation::shown_on`] makes one: it refuses a mask that is
-//! of a later frame, or too old. So painting a stale mask does not compile.
+//! [`Shown`] is what overlays take, and only [`Segmentation::shown_on`] and [`Moved::shown_on`] make one: they refuse a
+//! mask that is of a later frame, or too old. So painting a stale mask does not compile. A mask that was moved is as old
+//! as before, and can be shown on the one frame that it was moved to.
 //!
-//! Not here: making segmentations from logits ([`crate::decode`]), painting them ([`crate::overlay`]).
+//! Not here: making segmentations from logits ([`crate::decode`]), measuring motion ([`crate::motion`]), painting
+//! ([`crate::overlay`]).
 
 use std::time::Duration;
 
 use crate::input::Placement;
+use crate::motion::{Motion, resample};
 
 /// What the network says of one frame: a grid of probabilities, and where the grid lies in the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,12 +42,48 @@ pub enum Hidden {
     },
 }
 
+/// Why a moved segmentation may not be shown on a frame, or be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Astray {
+    /// It may not be shown, moved or not.
+    #[error(transparent)]
+    Hidden(#[from] Hidden),
+    /// It was moved to another frame.
+    #[error("the mask was moved to the frame at {to:?}, and not to the one at {pts:?}")]
+    Elsewhere {
+        /// The presentation time of the frame that it was moved to.
+        to: Duration,
+        /// That of the frame that it was to be shown on.
+        pts: Duration,
+    },
+    /// The motion begins at another frame than the mask's.
+    #[error("the motion is from the frame at {from:?}, and the mask of the one at {pts:?}")]
+    Beginning {
+        /// The presentation time of the frame that the motion begins at.
+        from: Duration,
+        /// That of the mask's frame.
+        pts: Duration,
+    },
+    /// The motion has no way back, or the placement and the number of cells do not go together.
+    #[error("the mask can not be resampled by this motion")]
+    Flat,
+}
+
+/// A segmentation that was moved along with the picture, for one later frame. What the network said is older: the
+/// presentation time and the number are those of the frame that it was made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    segmentation: Segmentation,
+    to: Duration,
+}
+
 /// A segmentation that may be painted on one particular frame, with its age on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     segmentation: &'a Segmentation,
     age: Duration,
     limit: Duration,
+    moved: bool,
 }
 
 impl Segmentation {
@@ -63,7 +102,54 @@ impl Segmentation {
         if age > limit {
             return Err(Hidden::Expired { age, limit });
         }
-        Ok(Shown { segmentation: self, age, limit })
+        Ok(Shown { segmentation: self, age, limit, moved: false })
+    }
+
+    /// This segmentation, moved along with the picture: the probabilities resampled (bilinear) into the same placement.
+    /// Where the picture has come in from outside of the placement, of which the network saw nothing, the probability is
+    /// 0. `recycle` is the memory of a segmentation that nobody shows any more; with it, nothing is allocated.
+    ///
+    /// # Errors
+    /// [`Astray`] when the motion does not begin at this segmentation's frame, or can not be applied.
+    pub fn moved(&self, motion: &Motion, recycle: Option<Vec<u8>>) -> Result<Moved, Astray> {
+        if motion.from != self.pts {
+            return Err(Astray::Beginning { from: motion.from, pts: self.pts });
+        }
+        let mut probability = recycle.unwrap_or_default();
+        let back = motion.map.inverse().ok_or(Astray::Flat)?;
+        resample(&self.probability, self.placement, &back, &mut probability).ok_or(Astray::Flat)?;
+        let Self { placement, pts, sequence, .. } = *self;
+        Ok(Moved { segmentation: Self { probability, placement, pts, sequence }, to: motion.to })
+    }
+}
+
+impl Moved {
+    /// The probabilities where they were moved to, and which frame they are of.
+    pub fn segmentation(&self) -> &Segmentation {
+        &self.segmentation
+    }
+
+    /// The presentation time of the frame that it was moved to.
+    pub fn to(&self) -> Duration {
+        self.to
+    }
+
+    /// This segmentation for the frame of presentation time `pts`, if that is the one it was moved to and it is not
+    /// older than `limit`. Its age is that of the network's answer: moving does not make it younger.
+    ///
+    /// # Errors
+    /// [`Astray`], which says why it must not be shown.
+    pub fn shown_on(&self, pts: Duration, limit: Duration) -> Result<Shown<'_>, Astray> {
+        if pts != self.to {
+            return Err(Astray::Elsewhere { to: self.to, pts });
+        }
+        let shown = self.segmentation.shown_on(pts, limit)?;
+        Ok(Shown { moved: !shown.age.is_zero(), ..shown })
+    }
+
+    /// The memory, to recycle.
+    pub fn into_probability(self) -> Vec<u8> {
+        self.segmentation.probability
     }
 }
 
@@ -76,6 +162,12 @@ impl<'a> Shown<'a> {
     /// How much older than the frame the mask is; zero when it is of that very frame.
     pub fn age(&self) -> Duration {
         self.age
+    }
+
+    /// Whether it was moved along with the picture from its own frame to this one. If not, and its age is not zero, it
+    /// lies where it was then.
+    pub fn is_moved(&self) -> bool {
+        self.moved
     }
 
     /// 1 for a mask of this very frame, falling to 0 at the age limit: how firmly to draw it.
@@ -91,6 +183,7 @@ impl<'a> Shown<'a> {
 mod tests {
     use super::*;
     use crate::frame::{Rect, Size};
+    use crate::motion::Affine;
 
     fn at(pts: Duration) -> Segmentation {
         let whole = Rect::whole(Size::new(1, 1));
@@ -123,5 +216,72 @@ mod tests {
         assert_eq!(fresh(0), 1.0);
         assert!((fresh(50) - 0.5).abs() < 1e-6);
         assert_eq!(fresh(100), 0.0);
+    }
+
+    /// A mask of four by four cells, one pixel each, with one cell set.
+    fn dot(column: usize, row: usize) -> Segmentation {
+        let whole = Rect::whole(Size::new(4, 4));
+        let mut probability = vec![0; 16];
+        probability[row * 4 + column] = 200;
+        let placement = Placement { source: whole, target: whole, side_px: 4 };
+        Segmentation { probability, placement, pts: Duration::from_millis(10), sequence: 3 }
+    }
+
+    fn motion(x: f32, y: f32) -> Motion {
+        let map = Affine { offset: [x, y], ..Affine::IDENTITY };
+        Motion { from: Duration::from_millis(10), to: Duration::from_millis(40), map, quality: 1.0 }
+    }
+
+    #[test]
+    fn a_mask_moves_with_the_picture_and_stays_as_old() {
+        let moved = dot(1, 1).moved(&motion(2.0, 1.0), None).unwrap();
+        assert_eq!(moved.segmentation(), &dot(3, 2));
+        let half = dot(1, 1).moved(&motion(0.5, 0.0), None).unwrap().into_probability();
+        assert_eq!(half[4..8], [0, 100, 100, 0]);
+        let (to, limit) = (Duration::from_millis(40), Duration::from_millis(30));
+        let shown = moved.shown_on(to, limit).unwrap();
+        assert!(shown.is_moved() && shown.age() == limit && shown.freshness() == 0.0);
+        assert!(!dot(1, 1).shown_on(to, limit).unwrap().is_moved());
+    }
+
+    #[test]
+    fn a_moved_mask_is_shown_on_its_frame_alone_and_never_too_old() {
+        let moved = dot(1, 1).moved(&motion(1.0, 0.0), None).unwrap();
+        let (to, pts) = (Duration::from_millis(40), Duration::from_millis(41));
+        assert_eq!(moved.shown_on(pts, Duration::MAX).err(), Some(Astray::Elsewhere { to, pts }));
+        let (age, limit) = (Duration::from_millis(30), Duration::from_millis(29));
+        assert_eq!(moved.shown_on(to, limit).err(), Some(Astray::Hidden(Hidden::Expired { age, limit })));
+    }
+
+    #[test]
+    fn only_a_motion_from_its_own_frame_moves_a_mask() {
+        let from = Duration::from_millis(11);
+        let wrong = dot(1, 1).moved(&Motion { from, ..motion(1.0, 0.0) }, None).err();
+        assert_eq!(wrong, Some(Astray::Beginning { from, pts: Duration::from_millis(10) }));
+        let map = Affine { matrix: [[0.0; 2]; 2], offset: [0.0; 2] };
+        assert_eq!(dot(1, 1).moved(&Motion { map, ..motion(0.0, 0.0) }, None).err(), Some(Astray::Flat));
+        let odd = Segmentation { probability: vec![1; 3], ..dot(1, 1) };
+        assert_eq!(odd.moved(&motion(1.0, 0.0), None).err(), Some(Astray::Flat));
+    }
+
+    #[test]
+    fn what_came_in_from_outside_was_not_seen() {
+        let full = Segmentation { probability: vec![255; 16], ..dot(0, 0) };
+        let moved = full.moved(&motion(2.0, 0.0), None).unwrap().into_probability();
+        assert_eq!(moved[..4], [0, 0, 255, 255]);
+        // A letterbox's bars stay empty, and a mask that does not move stays itself, edges and all.
+        let target = Rect { x: 0, y: 1, width: 4, height: 2 };
+        let placement = Placement { target, ..full.placement };
+        let boxed = Segmentation { placement, ..full };
+        let still = boxed.moved(&motion(0.0, 0.0), None).unwrap().into_probability();
+        assert_eq!(still, [0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn memory_is_used_again() {
+        let old = Vec::with_capacity(64);
+        let place = old.as_ptr();
+        let moved = dot(1, 1).moved(&motion(1.0, 0.0), Some(old)).unwrap().into_probability();
+        assert_eq!(moved.as_ptr(), place);
     }
 }

@@ -1,8 +1,9 @@
-//! From the network's grid to the picture's own pixels.
+//! From the network's grid to the picture's own pixels, and back.
 //!
 //! Not here: what is then measured ([`super::Score`]).
 
 use crate::frame::Size;
+use crate::input::Placement;
 use crate::segmentation::Segmentation;
 
 /// The segmentation's probability (0 to 1) at the centre of every pixel of a frame of `size`, row by row:
@@ -35,4 +36,34 @@ pub fn to_picture(segmentation: &Segmentation, size: Size) -> Vec<f32> {
         }
     }
     picture
+}
+
+/// What a network that is right would say of a picture of `size` whose truth is `truth`, row by row, in the cells that
+/// `placement` describes: the share of each cell that is true, 255 for all of it. 0 outside of the placement's target.
+pub fn to_grid(truth: &[bool], size: Size, placement: &Placement) -> Vec<u8> {
+    let (target, side) = (placement.target, placement.side_px as usize);
+    let mut grid = vec![0; side * side];
+    // The pixels that a span of the picture touches, and how much of it lies in each.
+    let parts = |from: f32, to: f32| {
+        let share =
+            move |pixel: u32| (to.min(pixel as f32 + 1.0) - from.max(pixel as f32)).max(0.0) / (to - from);
+        (from as u32..to.ceil() as u32).map(move |pixel| (pixel as usize, share(pixel)))
+    };
+    for row in target.y..target.y + target.height {
+        for column in target.x..target.x + target.width {
+            let (left, top) = placement.to_frame(column as f32, row as f32);
+            let (right, bottom) = placement.to_frame(column as f32 + 1.0, row as f32 + 1.0);
+            let mut share = 0.0;
+            for (y, down) in parts(top, bottom) {
+                for (x, across) in parts(left, right) {
+                    let at = y * size.width as usize + x;
+                    share += if truth.get(at).copied().unwrap_or(false) { down * across } else { 0.0 };
+                }
+            }
+            if let Some(cell) = grid.get_mut(row as usize * side + column as usize) {
+                *cell = (share * 255.0).round() as u8;
+            }
+        }
+    }
+    grid
 }
