@@ -44,6 +44,13 @@ fn send(process: i32, signal: Signal) {
     kill_process(Pid::from_raw(process).unwrap(), signal).unwrap();
 }
 
+/// Processes that this one has started.
+fn processes() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let of = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children"));
+    threads.map(|thread| of(thread.unwrap()).unwrap_or_default().split_whitespace().count()).sum()
+}
+
 fn exists(process: i32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
@@ -117,6 +124,24 @@ fn a_process_that_is_killed_stopped_or_crashes_costs_one_answer() {
         println!("{words}: back after {after:?}");
         assert_eq!(logits, expected);
         assert_ne!(engine.process_id(), Some(process));
+    }
+}
+
+#[test]
+fn there_is_a_reserve_again_after_an_early_death() {
+    let folder = folder();
+    let memory = folder.memory().unwrap();
+    let mut engine = open(&folder);
+    for _ in 0..2 {
+        send(engine.process_id().unwrap(), Signal::KILL);
+        assert!(run(&mut engine, 0, &memory).is_err());
+        until_back(&mut engine, &memory);
+        // The pause after it ends while frames run.
+        let begun = Instant::now();
+        while processes() < 2 {
+            run(&mut engine, 0, &memory).unwrap();
+            assert!(begun.elapsed() < LONG, "no process in reserve");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use polyp::model::Network;
 
+use crate::engine::Precision;
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
 use crate::memory::PromptMemory;
@@ -19,6 +20,23 @@ pub(crate) fn check_images(images: &[f32], batch: usize, side: usize) -> Result<
         });
     }
     Ok(())
+}
+
+/// The precision that `asked` is: one of those that `backend` has, the first of them for [`Precision::Auto`].
+pub(crate) fn choose_precision(
+    asked: Precision,
+    backend: &'static str,
+    known: &[Precision],
+) -> Result<Precision, EngineError> {
+    match (asked, known.first()) {
+        (Precision::Auto, Some(first)) => Ok(*first),
+        _ if known.contains(&asked) => Ok(asked),
+        _ => {
+            let names: Vec<&str> = known.iter().map(|precision| precision.name()).collect();
+            let expected = format!("{} or auto with backend {backend}", names.join(", "));
+            Err(EngineError::Refused { option: "precision", expected, found: asked.name().to_owned() })
+        }
+    }
 }
 
 /// Refuses an answer with a value that is not finite.

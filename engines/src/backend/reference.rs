@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polyp::model::{LevelMemory, Network};
 
-use crate::backend::interface::{Bound, check_images, check_logits};
+use crate::backend::interface::{Bound, check_images, check_logits, choose_precision};
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
@@ -30,19 +30,13 @@ pub fn available() -> Result<(), EngineError> {
 /// # Errors
 /// [`EngineError`] when a weight is missing or of another shape, or a precision other than f32 is asked for.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    if !matches!(options.precision, Precision::Auto | Precision::F32) {
-        return Err(EngineError::Refused {
-            option: "precision",
-            expected: "f32 or auto with backend reference".to_owned(),
-            found: options.precision.name().to_owned(),
-        });
-    }
+    let precision = choose_precision(options.precision, BACKEND, &[Precision::F32])?;
     let weights = folder.frame_weights()?;
     Ok(Box::new(Reference {
         description: Description {
             backend: BACKEND,
             library: "none".to_owned(),
-            precision: Precision::F32,
+            precision,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             model: folder.manifest().name.clone(),
             side_px: folder.manifest().model.side_px,

@@ -139,19 +139,19 @@ impl Isolated {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    /// Puts the reserve in the place of a process that is gone, if it is ready.
-    fn replace(&mut self) -> Result<(), EngineError> {
-        if self.current.is_some() {
-            return Ok(());
-        }
+    /// Takes the process that runs frames: the present one, or the reserve in the place of one that is gone, if it is ready.
+    fn take(&mut self) -> Result<Process, EngineError> {
+        // Also while all is well: after an early death the pause ends some frames later.
         self.start_reserve();
+        if let Some(process) = self.current.take() {
+            return Ok(process);
+        }
         let answer = self.reserve.as_ref().map(|reserve| reserve.answer.try_recv());
         match answer {
             Some(Ok(Ok(process))) => {
                 self.reserve = None;
-                self.current = Some(process);
                 self.start_reserve();
-                return Ok(());
+                return Ok(process);
             }
             Some(Ok(Err(error))) => {
                 self.reserve = None;
@@ -216,8 +216,7 @@ impl Engine for Isolated {
             memory.tensors.iter().for_each(|(_, array)| values.extend_from_slice(&array.values));
             Ok(())
         })?;
-        self.replace()?;
-        let Some(mut process) = self.current.take() else { return Ok(()) };
+        let mut process = self.take()?;
         logits.clear();
         // One after the other: a batch is for cards.
         for image in images.chunks_exact(3 * side * side) {

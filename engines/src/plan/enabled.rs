@@ -54,8 +54,7 @@ pub fn build(
 ) -> Result<Plan, EngineError> {
     if FLAVOUR.needs_card {
         // Without a driver, this library's calls may crash.
-        crate::cuda::nvidia::available(0)
-            .map_err(|cause| EngineError::Card { step: "making a plan", cause })?;
+        crate::cuda::nvidia::available(0).map_err(crate::cuda::flow::failed("making a plan"))?;
     }
     let version = library::load()?;
     if options.largest_batch == 0 {

@@ -57,6 +57,11 @@ pub(super) enum Decision {
     WaitUntil(Instant),
 }
 
+/// The size that `count` frames run as: the smallest that holds them, or the largest there is.
+pub(super) fn size_of(count: usize, sizes: &[usize]) -> usize {
+    sizes.iter().copied().find(|size| *size >= count).or(sizes.last().copied()).unwrap_or(1)
+}
+
 /// Decides at `now`.
 pub(super) fn decide(load: Load<'_>, costs: &Costs, now: Instant) -> Decision {
     let largest = load.sizes.last().copied().unwrap_or(1);
@@ -66,8 +71,8 @@ pub(super) fn decide(load: Load<'_>, costs: &Costs, now: Instant) -> Decision {
     if count >= largest {
         return run;
     }
-    let size = |count: usize| load.sizes.iter().copied().find(|size| *size >= count).unwrap_or(largest);
-    let known = (costs.of(size(count)), costs.of(size(count + 1)), costs.of(size(1)));
+    let cost = |count: usize| costs.of(size_of(count, load.sizes));
+    let known = (cost(count), cost(count + 1), cost(1));
     // What is not known is found out by running it.
     let (Some(alone), Some(together), Some(single)) = known else { return run };
     let until = next.saturating_duration_since(now);
@@ -84,11 +89,9 @@ pub(super) fn decide(load: Load<'_>, costs: &Costs, now: Instant) -> Decision {
 /// How many of `count` frames run first: all of them in the next larger size, or as many as a smaller one holds, whichever ends sooner.
 fn how_many(count: usize, sizes: &[usize], costs: &Costs) -> usize {
     let Some(below) = sizes.iter().copied().rfind(|size| *size <= count) else { return count };
-    let size = |count: usize| sizes.iter().copied().find(|size| *size >= count);
-    let cost = |count: usize| size(count).and_then(|size| costs.of(size));
-    match (cost(count), costs.of(below), cost(count - below)) {
+    let cost = |count: usize| costs.of(size_of(count, sizes));
+    match (cost(count), cost(below), cost(count - below)) {
         (Some(together), Some(first), Some(rest)) if count > below && first + rest < together => below,
-        (None, ..) if size(count).is_none() => below,
         _ => count,
     }
 }

@@ -11,7 +11,7 @@ use polyp::frame::{Rect, Size};
 use polyp::input::Placement;
 use polyp::segmentation::Segmentation;
 
-use super::batch::{Costs, Decision, Load, decide};
+use super::batch::{Costs, Decision, Load, decide, size_of};
 use super::client::{Client, lock};
 use super::job::{Input, Job, Reply, Timing};
 use crate::cuda::frame::{CardFrame, FrameRing};
@@ -73,8 +73,11 @@ pub(super) struct Ready {
     pub(super) ring: Option<Arc<FrameRing>>,
 }
 
-/// A job that was taken, and whose it is.
-type Taken = (Arc<Client>, Job);
+/// The streams whose jobs may run together, the most urgent first, and their prompt.
+struct Waiting {
+    clients: Vec<Arc<Client>>,
+    memory: Arc<PromptMemory>,
+}
 
 /// A job that was begun.
 struct Begun {
@@ -151,17 +154,17 @@ impl Thread {
         while !self.hub.stop.load(Ordering::Relaxed) {
             let (begin, alone) = self.next(&sizes, lanes);
             match begin {
-                Some(Decision::Run(count)) => self.begin(engine.as_mut(), count),
+                Some((Decision::Run(count), waiting)) => self.begin(engine.as_mut(), waiting, count),
                 // A frame of another stream may come and be begun while this batch is on the card.
                 _ if !self.flying.is_empty() && self.flying.len() < lanes && !alone => {
                     if self.is_done(engine.as_mut()) {
-                        self.finish(engine.as_mut());
+                        self.finish(engine.as_mut(), &sizes);
                     } else {
                         self.hub.bell.1.recv_timeout(GLANCE).ok();
                     }
                 }
-                _ if !self.flying.is_empty() => self.finish(engine.as_mut()),
-                Some(Decision::WaitUntil(until)) => {
+                _ if !self.flying.is_empty() => self.finish(engine.as_mut(), &sizes),
+                Some((Decision::WaitUntil(until), _)) => {
                     self.hub.bell.1.recv_deadline(until).ok();
                 }
                 None => {
@@ -172,7 +175,7 @@ impl Thread {
     }
 
     /// What to begin, if anything waits and there is room; and whether there is one stream alone.
-    fn next(&self, sizes: &[usize], lanes: usize) -> (Option<Decision>, bool) {
+    fn next(&self, sizes: &[usize], lanes: usize) -> (Option<(Decision, Waiting)>, bool) {
         let clients = lock(&self.hub.clients);
         let alone = clients.len() < 2;
         if self.flying.len() >= lanes {
@@ -188,25 +191,20 @@ impl Thread {
             clients.iter().filter(|client| client.deadline().is_none() && is_same(&client.memory(), &memory));
         let next = next.filter_map(|client| client.next(now)).min();
         waiting.retain(|(_, client)| is_same(&client.memory(), &memory));
-        let deadlines: Vec<Instant> = waiting.into_iter().map(|(deadline, _)| deadline).collect();
-        (Some(decide(Load { deadlines: &deadlines, next, sizes }, &self.costs, now)), alone)
+        let (deadlines, clients): (Vec<Instant>, Vec<Arc<Client>>) =
+            waiting.into_iter().map(|(deadline, client)| (deadline, Arc::clone(client))).unzip();
+        let decision = decide(Load { deadlines: &deadlines, next, sizes }, &self.costs, now);
+        (Some((decision, Waiting { clients, memory })), alone)
     }
 
-    /// The `count` most urgent jobs of one prompt.
-    fn take(&self, count: usize) -> Option<(Vec<Taken>, Arc<PromptMemory>)> {
-        let mut waiting: Vec<(Instant, Arc<Client>)> = lock(&self.hub.clients)
-            .iter()
-            .filter_map(|client| Some((client.deadline()?, Arc::clone(client))))
+    /// Begins the `count` most urgent of the jobs that wait.
+    fn begin(&mut self, engine: &mut dyn Engine, waiting: Waiting, count: usize) {
+        let Waiting { clients, memory } = waiting;
+        let jobs: Vec<(Arc<Client>, Job)> = clients
+            .into_iter()
+            .take(count)
+            .filter_map(|client| client.take().map(|job| (client, job)))
             .collect();
-        waiting.sort_by_key(|(deadline, _)| *deadline);
-        let memory = waiting.first()?.1.memory();
-        let jobs = waiting.into_iter().filter(|(_, client)| is_same(&client.memory(), &memory)).take(count);
-        let jobs = jobs.filter_map(|(_, client)| client.take().map(|job| (client, job))).collect();
-        Some((jobs, memory))
-    }
-
-    fn begin(&mut self, engine: &mut dyn Engine, count: usize) {
-        let Some((jobs, memory)) = self.take(count) else { return };
         let now = Instant::now();
         let mut frames: Vec<CardFrame> = Vec::with_capacity(jobs.len());
         let mut begun = Vec::with_capacity(jobs.len());
@@ -267,7 +265,7 @@ impl Thread {
     }
 
     /// Waits for the oldest batch and replies.
-    fn finish(&mut self, engine: &mut dyn Engine) {
+    fn finish(&mut self, engine: &mut dyn Engine, sizes: &[usize]) {
         let mut masks = std::mem::take(&mut self.masks);
         let finished = caught("running", || {
             engine.frames().map_or_else(|| Ok(Default::default()), |frames| frames.finish(&mut masks))
@@ -279,7 +277,7 @@ impl Thread {
             return self.fail(batch, error);
         }
         let inferred = batch.begun.elapsed();
-        self.costs.note(batch.jobs.len(), inferred);
+        self.costs.note(size_of(batch.jobs.len(), sizes), inferred);
         for (Begun { client, job }, mask) in batch.jobs.into_iter().zip(&mut masks) {
             let decoding = Instant::now();
             let Waited { sequence, pts, generation, placement, queued } = job;

@@ -8,7 +8,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
 
 use super::library;
-use crate::backend::interface::{Bound, check_images, check_logits};
+use crate::backend::interface::{Bound, check_images, check_logits, choose_precision};
 use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
 use crate::deps::Dependency;
 use crate::engine::{Description, Engine, Options, Precision};
@@ -33,19 +33,13 @@ pub fn available() -> Result<(), EngineError> {
 /// [`EngineError`] when the library is missing, the network's file is not the manifest's, or a precision other
 /// than f32 is asked for.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    if !matches!(options.precision, Precision::Auto | Precision::F32) {
-        return Err(EngineError::Refused {
-            option: "precision",
-            expected: "f32 or auto with backend ort".to_owned(),
-            found: options.precision.name().to_owned(),
-        });
-    }
+    let precision = choose_precision(options.precision, BACKEND, &[Precision::F32])?;
     let loaded = library::load(BACKEND, Dependency::OnnxRuntime)?;
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let how = (BACKEND, Precision::F32, threads);
+    let how = (BACKEND, precision, threads);
     open_with(folder, loaded, how, |builder| configure(builder, threads))
 }
 

@@ -8,7 +8,9 @@ use ort::session::builder::SessionBuilder;
 
 use super::enabled::open_with;
 use super::library;
+use crate::backend::interface::choose_precision;
 use crate::backend::ports::IMAGE;
+use crate::cuda::flow::failed;
 use crate::cuda::nvidia;
 use crate::deps::Dependency;
 use crate::engine::{Engine, Options, Precision, Progress};
@@ -25,7 +27,7 @@ const BACKEND: &str = "ort-tensorrt";
 /// # Errors
 /// [`EngineError`] saying what is missing.
 pub fn available() -> Result<(), EngineError> {
-    nvidia::available(0).map_err(|cause| EngineError::Card { step: "opening", cause })?;
+    nvidia::available(0).map_err(failed("opening"))?;
     library::load(BACKEND, Dependency::OnnxRuntimeGpu).map(drop)
 }
 
@@ -47,15 +49,7 @@ pub fn prepare(
 /// [`EngineError`]: no card, driver or library that can be used; a precision other than f16 or f32; a network's file that is not the
 /// manifest's; TensorRT's own words.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    let precision = match options.precision {
-        Precision::Auto | Precision::F16 => Precision::F16,
-        Precision::F32 => Precision::F32,
-        Precision::Bf16 => {
-            let expected = format!("f16, f32 or auto with backend {BACKEND}");
-            let found = options.precision.name().to_owned();
-            return Err(EngineError::Refused { option: "precision", expected, found });
-        }
-    };
+    let precision = choose_precision(options.precision, BACKEND, &[Precision::F16, Precision::F32])?;
     available()?;
     let loaded = library::load(BACKEND, Dependency::OnnxRuntimeGpu)?;
     // Its plans are not checked against the network's file by anybody: a folder for each.

@@ -1,9 +1,10 @@
 //! From a folder to a network on a card: the card, the library, the plan, the engine, in this order.
 
-use crate::cuda::driver::{Card, CardError};
+use crate::backend::interface::choose_precision;
+use crate::cuda::driver::Card;
 use crate::cuda::engine::CardEngine;
-use crate::cuda::flow::SIZES;
-use crate::cuda::nvidia;
+use crate::cuda::flow::{SIZES, failed};
+use crate::cuda::{self, nvidia};
 use crate::engine::{Engine, Options, Precision, Progress};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
@@ -22,11 +23,7 @@ pub fn available() -> Result<(), EngineError> {
 }
 
 fn card() -> Result<Card, EngineError> {
-    nvidia::available(ORDINAL).map_err(refused)
-}
-
-fn refused(cause: CardError) -> EngineError {
-    EngineError::Card { step: "opening", cause }
+    nvidia::available(ORDINAL).map_err(failed("opening"))
 }
 
 /// Makes the plan of a folder for this machine's card, if there is none yet.
@@ -49,7 +46,7 @@ pub fn prepare(
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
     let card = card()?;
     let plan = plan_for(folder, options, &card, &|_progress| {})?;
-    let driver = nvidia::open(ORDINAL).map_err(refused)?;
+    let driver = cuda::open(ORDINAL)?;
     let network = TensorRt::load(&plan, &card)?;
     #[cfg(feature = "tensorrt-rtx")]
     let kernels = network.kernels();
@@ -58,7 +55,7 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
         PlanPrecision::F32 => Precision::F32,
     };
     let how = (FLAVOUR.name, precision, plan.description.largest_batch);
-    let engine = CardEngine::new(Box::new(driver), Box::new(network), folder, how)?;
+    let engine = CardEngine::new(driver, Box::new(network), folder, how)?;
     // Now they are what the library compiled for this card while the graphs were recorded: the next start is quick.
     #[cfg(feature = "tensorrt-rtx")]
     kernels.keep();
@@ -71,14 +68,10 @@ fn plan_for(
     card: &Card,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Plan, EngineError> {
-    let precision = match options.precision {
-        Precision::Auto | Precision::F16 => PlanPrecision::F16,
+    let known = [Precision::F16, Precision::F32];
+    let precision = match choose_precision(options.precision, FLAVOUR.name, &known)? {
         Precision::F32 => PlanPrecision::F32,
-        Precision::Bf16 => {
-            let expected = format!("f16, f32 or auto with backend {}", FLAVOUR.name);
-            let found = options.precision.name().to_owned();
-            return Err(EngineError::Refused { option: "precision", expected, found });
-        }
+        _ => PlanPrecision::F16,
     };
     let largest_batch =
         if options.largest_batch == 0 { SIZES[SIZES.len() - 1] } else { options.largest_batch };
