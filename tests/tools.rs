@@ -190,7 +190,8 @@ fn a_full_disk_ends_the_run_and_is_told() {
     }
     let temp = tempfile::tempdir().unwrap();
     let source = "kind = \"demo\"\nsize = \"640x360\"\nframerate = \"30\"";
-    let path = config(temp.path(), source, "kind = \"file\"\npath = \"/dev/full\"");
+    std::os::unix::fs::symlink("/dev/full", temp.path().join("out.mkv")).unwrap();
+    let path = config(temp.path(), source, "kind = \"file\"\npath = \"out.mkv\"");
     let (code, said, errors) = ran(&["run", &path]);
     assert_eq!(code, 1, "{said}\n{errors}");
     has(&errors, &["polyp: ", "No space left"]);
