@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use gst::prelude::*;
 use gstpolyp::meta::{self, FrameMeta, badge_name};
 use gstpolyp::polypsegment::Opened;
@@ -34,6 +34,8 @@ const CAPS: [&str; 2] = [
     "video/x-raw,format=RGB,width=4,height=4,framerate=30/1",
     "video/x-raw,format=RGB,width=8,height=4,framerate=30/1",
 ];
+/// Steps of a schedule, at most; so many orders fit into their queue.
+const LONGEST: usize = 60;
 const PROMPTS: [&str; 4] = ["polyp", "p1", "p2", "p3"];
 /// So many repeats, and the picture is frozen.
 const FROZEN_AFTER: u32 = 3;
@@ -202,7 +204,7 @@ impl Stream {
             .property("max-mask-age", LIMIT.as_nanos() as u64)
             .build()
             .unwrap();
-        let (to, from) = unbounded();
+        let (to, from) = bounded(LONGEST);
         let next_orders = Arc::new(std::sync::Mutex::new(Some(from)));
         let (done, engine) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         {
@@ -293,7 +295,7 @@ impl Stream {
         // The engine waits no longer: what it is on becomes an error.
         self.orders = None;
         self.rig.element.set_state(gst::State::Ready).unwrap();
-        let (to, from) = unbounded();
+        let (to, from) = bounded(LONGEST);
         *self.next_orders.lock().unwrap() = Some(from);
         self.orders = Some(to);
         self.engine.fetch_add(1, Ordering::SeqCst);
@@ -415,7 +417,7 @@ impl Seen {
 fn no_schedule_makes_the_overlay_lie() {
     let seen = Seen::default();
     let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
-    let schedule = prop::collection::vec((0..2_usize, step()), 1..60);
+    let schedule = prop::collection::vec((0..2_usize, step()), 1..=LONGEST);
     TestRunner::new(config)
         .run(&schedule, |steps| {
             let mut streams = [Stream::new(0), Stream::new(1)];
