@@ -1,4 +1,4 @@
-//! `polyp demo` and `polyp bench`, short: what they write and print.
+//! `polyp demo`, `polyp bench` and `polyp soak`, short: what they write and print.
 
 use std::path::Path;
 use std::process::Command;
@@ -93,4 +93,38 @@ fn the_bench_alone_measures_path_stages_and_peer() {
     assert!(report["stages_ms"]["network"]["median"].as_f64().unwrap() > 0.0, "{said}");
     assert_eq!(report["peer"]["element"], "textoverlay");
     assert!(report["picture_path_to_peer"].as_f64().unwrap() > 0.0, "{said}");
+}
+
+/// Whether frames are late on this machine at this moment is told and not judged: a test does not know what else runs.
+const TOLD: &str = "late frames";
+
+#[test]
+fn a_soak_of_two_minutes_alone_holds() {
+    let temp = tempfile::tempdir().unwrap();
+    let output = Command::new(tool("polyp"))
+        .args(["soak", "--hours", "0.0334", "--every", "5s", "--isolation", "process", "--out"])
+        .arg(temp.path())
+        .current_dir(root())
+        .env("GST_PLUGIN_PATH", plugin_folder())
+        .output()
+        .unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    let read = |name: &str| {
+        std::fs::read_to_string(temp.path().join(name)).unwrap_or_else(|_| panic!("{name}: {said}"))
+    };
+    let report: Value = serde_json::from_str(&read("soak.json")).unwrap();
+    println!("{said}");
+    for check in report["checks"].as_array().unwrap() {
+        let name = check["name"].as_str().unwrap();
+        // Two minutes are too short for a slope, and long enough for all else.
+        let expected = if name == "RSS slope" { Value::Null } else { true.into() };
+        assert!(check["holds"] == expected || name == TOLD, "{name}: {said}");
+    }
+    let samples = read("soak.csv");
+    let mut seconds =
+        samples.lines().skip(1).map(|line| line.split(',').next().unwrap().parse::<f64>().unwrap());
+    assert_eq!(samples.lines().count(), 1 + 26, "{samples}");
+    assert!(seconds.all(|second| second < 125.0), "{samples}");
+    assert!(read("soak.svg").contains("late"));
 }

@@ -119,21 +119,12 @@ impl Bench {
                 paint: Box::new(paint),
             },
         )?;
-        let queue = sink::queue(4)?;
-        let screen = plugin::make("fakesink")?;
-        screen.set_property("sync", true);
-        screen.set_property("qos", true);
-        // A frame that comes after its time is dropped, and counted so.
-        screen.set_property("max-lateness", 0_i64);
+        let (queue, screen) = (sink::queue(4)?, sink::strict()?);
         source::chain(&pipeline, &[element, &queue, &screen])?;
         last.link_pads(Some("src"), element, Some(entrance)).map_err(Failure::build)?;
         // The sink forgets its counts when it stops.
         let mut counts = (0, 0);
-        let played = bus::play(&pipeline, feed, || {
-            let stats: gst::Structure = screen.property("stats");
-            let count = |name| stats.get::<u64>(name).unwrap_or_default();
-            counts = (count("rendered"), count("dropped"));
-        })?;
+        let played = bus::play(&pipeline, feed, || counts = sink::counts(&screen))?;
         pipeline.remove(element).map_err(Failure::build)?;
         let (in_time, late) = counts;
         Ok(Outcome { gathered, in_time, late, feed_latest: played.feed_latest })

@@ -23,6 +23,8 @@ pub(super) struct Played {
     pub(super) interrupted: bool,
     /// How late the latest frame came out of the feed, where there is one.
     pub(super) feed_latest: Duration,
+    /// Frames that it brought into the pipeline.
+    pub(super) fed: u64,
 }
 
 /// Counts SIGINT and SIGTERM.
@@ -71,11 +73,12 @@ pub(super) fn play(
     // Also where it failed: the pipeline must not outlive this.
     let down = pipeline.set_state(gst::State::Null);
     let feed_latest = running.as_ref().map(Running::latest).unwrap_or_default();
-    let fed = running.map_or(Ok(()), Running::join);
+    let fed = running.as_ref().map(Running::fed).unwrap_or_default();
+    let joined = running.map_or(Ok(()), Running::join);
     let interrupted = outcome?;
-    fed?;
+    joined?;
     down.map_err(|error| Failure::Stream(format!("the pipeline does not stop: {error}")))?;
-    Ok(Played { interrupted, feed_latest })
+    Ok(Played { interrupted, feed_latest, fed })
 }
 
 fn follow(

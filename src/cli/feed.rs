@@ -45,10 +45,19 @@ pub(super) struct Feed {
     frames: Frames,
 }
 
+/// What a feed has done so far.
+#[derive(Debug, Default)]
+struct Account {
+    /// Frames that the pipeline took.
+    fed: AtomicU64,
+    /// How late the latest of them was, in microseconds.
+    latest_us: AtomicU64,
+}
+
 /// A feed's thread.
 pub(super) struct Running {
     stop: Arc<AtomicBool>,
-    latest: Arc<AtomicU64>,
+    account: Arc<Account>,
     thread: Option<JoinHandle<Result<(), Failure>>>,
 }
 
@@ -89,16 +98,16 @@ impl Feed {
 
     /// Begins, once the pipeline plays.
     pub(super) fn start(self) -> Result<Running, Failure> {
-        let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, late) = (Arc::clone(&stop), Arc::clone(&latest));
+        let (stop, account) = (Arc::new(AtomicBool::new(false)), Arc::new(Account::default()));
+        let (stopped, kept) = (Arc::clone(&stop), Arc::clone(&account));
         let thread = std::thread::Builder::new()
             .name("polyp-feed".to_owned())
-            .spawn(move || self.run(&stopped, &late))
+            .spawn(move || self.run(&stopped, &kept))
             .map_err(|error| Failure::Stream(format!("no thread for the feed: {error}")))?;
-        Ok(Running { stop, latest, thread: Some(thread) })
+        Ok(Running { stop, account, thread: Some(thread) })
     }
 
-    fn run(mut self, stop: &AtomicBool, latest: &AtomicU64) -> Result<(), Failure> {
+    fn run(mut self, stop: &AtomicBool, account: &Account) -> Result<(), Failure> {
         let pool = pool(&self.info)?;
         let begun = Instant::now();
         let base = self.source.current_running_time().unwrap_or(gst::ClockTime::ZERO);
@@ -115,14 +124,15 @@ impl Feed {
             writable.set_duration(clock_time(interval));
             paint(writable, &self.info, &mut self.frames, index)?;
             let late = begun.elapsed().saturating_sub(time);
-            latest.fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            account.latest_us.fetch_max(late_us, Ordering::Relaxed);
             std::thread::sleep(time.saturating_sub(begun.elapsed()));
             match self.source.push_buffer(buffer) {
-                Ok(_) => {}
+                Ok(_) => account.fed.fetch_add(1, Ordering::Relaxed),
                 // The pipeline is being taken down.
                 Err(gst::FlowError::Flushing | gst::FlowError::Eos) => return Ok(()),
                 Err(error) => return Err(Failure::Stream(format!("the feed was refused: {error}"))),
-            }
+            };
         }
         // Refused only when the pipeline is being taken down.
         let _refused = self.source.end_of_stream();
@@ -133,7 +143,12 @@ impl Feed {
 impl Running {
     /// How late the latest frame came out of the feed: more than an interval means that it can not keep up.
     pub(super) fn latest(&self) -> Duration {
-        Duration::from_micros(self.latest.load(Ordering::Relaxed))
+        Duration::from_micros(self.account.latest_us.load(Ordering::Relaxed))
+    }
+
+    /// Frames that the pipeline has taken.
+    pub(super) fn fed(&self) -> u64 {
+        self.account.fed.load(Ordering::Relaxed)
     }
 
     /// Ends the stream after the frame that is being painted.

@@ -18,9 +18,11 @@ mod live;
 mod options;
 mod place;
 mod plugin;
+mod processes;
 mod reading;
 mod run;
 mod sink;
+mod soak;
 mod source;
 mod stopwatch;
 
@@ -42,6 +44,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Bench(bench::Bench),
+    Soak(soak::Soak),
 }
 
 /// Runs the tool; every failure is said here, once.
@@ -53,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Run(run) => run.run(),
         Verb::Check(check) => check.run(),
         Verb::Bench(bench) => bench.run(),
+        Verb::Soak(soak) => soak.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

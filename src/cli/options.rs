@@ -27,7 +27,7 @@ pub(super) struct Play {
     fallback: Vec<String>,
     /// thread: the network runs in this process; process: in one of its own
     #[arg(long, default_value = Isolation::Thread.name(), value_parser = isolation)]
-    isolation: Isolation,
+    pub(super) isolation: Isolation,
     /// Frames per second
     #[arg(long, default_value = "30")]
     pub(super) framerate: Framerate,

@@ -66,6 +66,22 @@ fn file(pipeline: &gst::Pipeline, path: &Path) -> Result<gst::Element, Failure> 
     Ok(queue)
 }
 
+/// A sink that shows nothing and keeps the clock's pace: a frame that comes after its time is dropped, and counted so.
+pub(super) fn strict() -> Result<gst::Element, Failure> {
+    let screen = plugin::make("fakesink")?;
+    screen.set_property("sync", true);
+    screen.set_property("qos", true);
+    screen.set_property("max-lateness", 0_i64);
+    Ok(screen)
+}
+
+/// How many frames such a sink has had in time, and how many late. It forgets them when it stops.
+pub(super) fn counts(strict: &gst::Element) -> (u64, u64) {
+    let stats: gst::Structure = strict.property("stats");
+    let count = |name| stats.get::<u64>(name).unwrap_or_default();
+    (count("rendered"), count("dropped"))
+}
+
 /// A queue of so many frames, whatever their size.
 pub(super) fn queue(frames: u32) -> Result<gst::Element, Failure> {
     let queue = plugin::make("queue")?;

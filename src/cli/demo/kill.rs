@@ -6,6 +6,8 @@ use std::process::Command;
 
 use polyp::config::Framerate;
 
+use crate::cli::processes;
+
 /// The engine's process, killed once, and the frames since.
 #[derive(Debug)]
 pub(super) struct Kill {
@@ -58,21 +60,9 @@ impl Kill {
     }
 }
 
-/// Kills the oldest process of the engine that this one has started: the one that runs frames.
+/// Kills the process of the engine that runs frames.
 fn kill() -> Result<u32, String> {
-    let threads = std::fs::read_dir("/proc/self/task").map_err(|error| format!("/proc: {error}"))?;
-    let children =
-        threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let children: Vec<u32> = children
-        .flat_map(|line| {
-            line.split_whitespace().filter_map(|number| number.parse().ok()).collect::<Vec<u32>>()
-        })
-        .collect();
-    let is_engine = |process: &&u32| {
-        std::fs::read_to_string(format!("/proc/{process}/comm"))
-            .is_ok_and(|name| name.trim() == "polyp-engine")
-    };
-    let process = *children.iter().filter(is_engine).min().ok_or("it has none of its own")?;
+    let process = *processes::engines()?.first().ok_or("it has none of its own")?;
     let done = Command::new("kill").args(["-9", &process.to_string()]).status();
     match done {
         Ok(status) if status.success() => Ok(process),
