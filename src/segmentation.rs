@@ -64,8 +64,8 @@ pub enum Astray {
         /// That of the mask's frame.
         pts: Duration,
     },
-    /// The motion has no way back, or the placement and the number of cells do not go together.
-    #[error("the mask can not be resampled by this motion")]
+    /// The motion has no way back, or placements and numbers of cells do not go together.
+    #[error("the mask can not be resampled by this motion, or not be joined with this one")]
     Flat,
 }
 
@@ -120,6 +120,30 @@ impl Segmentation {
         resample(&self.probability, self.placement, &back, &mut probability).ok_or(Astray::Flat)?;
         let Self { placement, pts, sequence, .. } = *self;
         Ok(Moved { segmentation: Self { probability, placement, pts, sequence }, to: motion.to })
+    }
+}
+
+impl Segmentation {
+    /// This segmentation, evened out with an earlier one that was moved to its frame: of the probabilities `share` (0 to 1) is the
+    /// earlier one's (0 where that saw nothing), and the rest its own. It counts as of this segmentation's frame.
+    ///
+    /// # Errors
+    /// [`Astray`] when the other was moved to another frame, or lies elsewhere in it.
+    pub fn joined(&self, before: &Moved, share: f32) -> Result<Self, Astray> {
+        if before.to != self.pts {
+            return Err(Astray::Elsewhere { to: before.to, pts: self.pts });
+        }
+        let earlier = &before.segmentation;
+        if earlier.placement != self.placement || earlier.probability.len() != self.probability.len() {
+            return Err(Astray::Flat);
+        }
+        // In 256ths, so that equal values stay what they are.
+        let share = (share.clamp(0.0, 1.0) * 256.0).round() as u16;
+        let join = |(new, old): (&u8, &u8)| {
+            ((u16::from(*new) * (256 - share) + u16::from(*old) * share + 128) / 256) as u8
+        };
+        let probability = self.probability.iter().zip(&earlier.probability).map(join).collect();
+        Ok(Self { probability, ..*self })
     }
 }
 
@@ -275,6 +299,24 @@ mod tests {
         let boxed = Segmentation { placement, ..full };
         let still = boxed.moved(&motion(0.0, 0.0), None).unwrap().into_probability();
         assert_eq!(still, [0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn masks_are_evened_out_along_the_motion() {
+        let before = dot(1, 1).moved(&motion(1.0, 0.0), None).unwrap();
+        let here = Segmentation { pts: before.to(), sequence: 4, ..dot(2, 1) };
+        // Both say 200 of the same place, and neither says anything of another.
+        assert_eq!(here.joined(&before, 0.3).unwrap(), here);
+        let elsewhere = Segmentation { probability: dot(0, 0).probability, ..here.clone() };
+        let joined = elsewhere.joined(&before, 0.25).unwrap();
+        assert_eq!((joined.probability[0], joined.probability[6]), (150, 50));
+        assert_eq!((joined.pts, joined.sequence), (here.pts, 4));
+        assert_eq!(elsewhere.joined(&before, 0.0).unwrap(), elsewhere);
+        let (to, pts) = (before.to(), Duration::ZERO);
+        let later = Segmentation { pts, ..here.clone() };
+        assert_eq!(later.joined(&before, 0.5).err(), Some(Astray::Elsewhere { to, pts }));
+        let placement = Placement { target: Rect { x: 1, y: 0, width: 3, height: 4 }, ..here.placement };
+        assert_eq!(Segmentation { placement, ..here }.joined(&before, 0.5).err(), Some(Astray::Flat));
     }
 
     #[test]

@@ -19,7 +19,8 @@
 //! | `mask-age`, `mask-sequence` | `guint64` | how old the mask is, and its own frame's number |
 //! | `source-x`, `-y`, `-width`, `-height` | `guint` | the part of the frame, in pixels, that `target` shows |
 //! | `target-x`, `-y`, `-width`, `-height` | `guint` | the cells of the mask that hold it |
-//! | `prepare-time`, `wait-time`, `total-time` | `guint64` | this frame in `polypsegment` |
+//! | `motion-xx`, `-xy`, `-x`, `-yx`, `-yy`, `-y` | double | what was at (x, y) in the mask's frame is at (xx x + xy y + x, yx x + yy y + y) in this one, in pixels with centres at +0.5; the mask's cells are where they were in its own |
+//! | `prepare-time`, `wait-time`, `motion-time`, `total-time` | `guint64` | this frame in `polypsegment` |
 //! | `queue-time`, `infer-time`, `decode-time` | `guint64` | the mask's own frame in the network |
 //! | `paint-time` | `guint64` | this frame in `polypoverlay`, if it painted |
 //!
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use gst::glib;
 use polyp::frame::{Rect, Size};
+use polyp::motion::Motion;
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp_engine::worker::Timing;
@@ -45,6 +47,9 @@ const FIELD: &str = "frame";
 pub struct FrameMeta {
     /// The mask, if there is one that may be shown on this frame.
     pub segmentation: Option<Arc<Segmentation>>,
+    /// How the picture moved from the mask's own frame to this one, where that was measured: the mask is to be moved along before it is
+    /// shown.
+    pub motion: Option<Motion>,
     /// What the mask, or its absence, is worth.
     pub badge: Badge,
     /// The frame's size: the mask's placement is in these pixels.
@@ -66,6 +71,8 @@ pub struct Trace {
     pub prepared: Duration,
     /// Waiting for the network: zero in live mode.
     pub waited: Duration,
+    /// Measuring the picture's motion; zero where that was not done.
+    pub followed: Duration,
     /// The network's stages for the mask that is attached, which may be of an earlier frame.
     pub engine: Option<Timing>,
     /// All of the element's time, waiting included.
@@ -79,6 +86,7 @@ impl Trace {
             arrived: Instant::now(),
             prepared: Duration::ZERO,
             waited: Duration::ZERO,
+            followed: Duration::ZERO,
             engine: None,
             total: Duration::ZERO,
         }
@@ -118,9 +126,17 @@ impl FrameMeta {
                 structure.set(name, value);
             }
         }
-        let Trace { prepared, waited, engine, total, .. } = self.trace;
+        if let Some(Motion { map, .. }) = &self.motion {
+            let [[xx, xy], [yx, yy]] = map.matrix;
+            let [x, y] = map.offset;
+            let fields = [("xx", xx), ("xy", xy), ("x", x), ("yx", yx), ("yy", yy), ("y", y)];
+            for (name, value) in fields {
+                structure.set(format!("motion-{name}"), f64::from(value));
+            }
+        }
+        let Trace { prepared, waited, followed, engine, total, .. } = self.trace;
         structure.set("total-time", nanoseconds(total));
-        let own = [("prepare-time", prepared), ("wait-time", waited)];
+        let own = [("prepare-time", prepared), ("wait-time", waited), ("motion-time", followed)];
         for (name, time) in own.into_iter().filter(|(_, time)| !time.is_zero()) {
             structure.set(name, nanoseconds(time));
         }

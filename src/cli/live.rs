@@ -27,6 +27,8 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
     plugin::set(&element, "latency-budget", nanoseconds(segment.latency_budget))?;
     plugin::set(&element, "max-mask-age", nanoseconds(segment.max_mask_age))?;
     plugin::set(&element, "roi", segment.roi.to_string())?;
+    plugin::set(&element, "motion-compensation", segment.motion_compensation)?;
+    plugin::set(&element, "smoothing", segment.smoothing)?;
     plugin::set(&element, "style", overlay.style.as_str())?;
     let painted = &overlay.settings;
     let levels: Vec<String> = painted.levels.iter().map(f32::to_string).collect();

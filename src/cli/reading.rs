@@ -1,19 +1,22 @@
 //! What `polypsegment` and `polypoverlay` say of a frame, read from its buffer as any application may: by the names of
 //! the meta's plain fields.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use polyp::frame::Rect;
 use polyp::input::Placement;
+use polyp::motion::{Affine, Motion};
 use polyp::segmentation::Segmentation;
 
 /// The meta's name.
 const META: &str = "PolypSegmentationMeta";
 
 /// The stages of a frame's way, in order, as the tool's tables name them, and the fields that hold their times.
-pub(super) const STAGES: [(&str, &str); 6] = [
+pub(super) const STAGES: [(&str, &str); 7] = [
     ("prepare", "prepare-time"),
     ("wait", "wait-time"),
+    ("motion", "motion-time"),
     ("queue", "queue-time"),
     ("network", "infer-time"),
     ("decode", "decode-time"),
@@ -29,6 +32,8 @@ pub(super) struct Reading {
     pub(super) sequence: u64,
     /// The mask and its age, if there is one.
     pub(super) mask: Option<(Segmentation, Duration)>,
+    /// How the picture moved since the mask's own frame, where the mask is moved along.
+    pub(super) motion: Option<Affine>,
     /// Times of [`STAGES`], where they are known.
     pub(super) stages: [Option<Duration>; STAGES.len()],
 }
@@ -43,9 +48,26 @@ impl Reading {
             badge: fields.get("badge").ok()?,
             sequence: fields.get("sequence").ok()?,
             mask: mask(fields).zip(time("mask-age")),
+            motion: motion(fields),
             stages: STAGES.map(|(_, field)| time(field)),
         })
     }
+}
+
+impl Reading {
+    /// The mask as it was shown: moved along with the picture, where it was. Nothing where none was shown.
+    pub(super) fn shown(&self) -> Option<Cow<'_, Segmentation>> {
+        let (mask, age) = self.mask.as_ref()?;
+        let Some(map) = self.motion else { return Some(Cow::Borrowed(mask)) };
+        let motion = Motion { from: mask.pts, to: mask.pts + *age, map, quality: 1.0 };
+        Some(Cow::Owned(mask.moved(&motion, None).ok()?.segmentation().clone()))
+    }
+}
+
+fn motion(fields: &gst::StructureRef) -> Option<Affine> {
+    let number = |name: &str| fields.get::<f64>(&format!("motion-{name}")).ok().map(|number| number as f32);
+    let row = |names: [&str; 2]| Some([number(names[0])?, number(names[1])?]);
+    Some(Affine { matrix: [row(["xx", "xy"])?, row(["yx", "yy"])?], offset: row(["x", "y"])? })
 }
 
 fn mask(fields: &gst::StructureRef) -> Option<Segmentation> {

@@ -301,7 +301,18 @@ impl Rules<'_> {
                 age,
             ),
             roi: self.roi(draft.roi.as_deref()),
+            motion_compensation: draft.motion_compensation.unwrap_or(default.motion_compensation),
+            smoothing: self.smoothing(draft.smoothing, default.smoothing),
         }
+    }
+
+    fn smoothing(&mut self, share: Option<f64>, default: f32) -> f32 {
+        let Some(share) = share else { return default };
+        if !(0.0..=0.9).contains(&share) {
+            let reason = "with more than that a mask says what was, and not what is";
+            self.fail("segment.smoothing", share.to_string(), "0 to 0.9", reason);
+        }
+        share as f32
     }
 
     /// Whether the names are known is the element's to say, as for `segment.backend`.

@@ -54,6 +54,8 @@ pub(super) struct SegmentDraft {
     pub(super) latency_budget: Option<String>,
     pub(super) max_mask_age: Option<String>,
     pub(super) roi: Option<String>,
+    pub(super) motion_compensation: Option<bool>,
+    pub(super) smoothing: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,6 +130,11 @@ impl From<&Source> for SourceDraft {
     }
 }
 
+/// Through text, so that 0.3 stays 0.3 and does not become 0.30000001192092896.
+fn plain(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
 impl From<&Segment> for SegmentDraft {
     fn from(segment: &Segment) -> Self {
         Self {
@@ -142,6 +149,8 @@ impl From<&Segment> for SegmentDraft {
             latency_budget: Some(duration_text(segment.latency_budget)),
             max_mask_age: Some(duration_text(segment.max_mask_age)),
             roi: Some(segment.roi.to_string()),
+            motion_compensation: Some(segment.motion_compensation),
+            smoothing: Some(plain(segment.smoothing)),
         }
     }
 }
@@ -149,8 +158,6 @@ impl From<&Segment> for SegmentDraft {
 impl From<&Overlay> for OverlayDraft {
     fn from(overlay: &Overlay) -> Self {
         let settings = &overlay.settings;
-        // Through text, so that 0.3 stays 0.3 and does not become 0.30000001192092896.
-        let plain = |number: f32| number.to_string().parse().unwrap_or(f64::from(number));
         Self {
             style: Some(overlay.style.clone()),
             threshold: Some(plain(settings.threshold)),

@@ -65,6 +65,10 @@ keys! {
         max_mask_age: "duration", "`\"0ms\"` to `\"1s\"`", "`\"120ms\"`", "how old a mask may be and still be shown";
         roi: "px", "`auto`, `whole` or WIDTHxHEIGHT+X+Y", "`\"auto\"`",
             "the part of the frame that the network sees; `auto` finds the endoscope's picture";
+        motion_compensation: "yes or no", "`true`, `false`", "`true`",
+            "whether masks are moved along with the picture in `live`; one whose motion can not be measured is not shown";
+        smoothing: "share", "0 to 0.9", "`0`",
+            "how much of the masks before stays in a new one in `live`: less flicker, and changes of mind come later";
     }
     overlay {
         style: "name", "a style's name (`gst-inspect-1.0 polypoverlay` lists them)", "the first in that list",

@@ -105,6 +105,10 @@ pub struct Segment {
     pub max_mask_age: Duration,
     /// The part of the frame that the network sees.
     pub roi: Roi,
+    /// Whether masks are moved along with the picture, in [`Mode::Live`].
+    pub motion_compensation: bool,
+    /// How much of the masks before stays in a new one, 0 to 0.9.
+    pub smoothing: f32,
 }
 
 /// How the mask is painted.
@@ -145,6 +149,8 @@ impl Segment {
             latency_budget: Duration::from_millis(33),
             max_mask_age: Duration::from_millis(120),
             roi: Roi::default(),
+            motion_compensation: true,
+            smoothing: 0.0,
         }
     }
 }

@@ -68,13 +68,23 @@ impl Tracker {
     /// [`Lost`]: why that frame's masks can not be moved. [`Lost::Forgotten`] when it was not seen, or too long ago;
     /// otherwise what was wrong with the first step that is not known.
     pub fn since(&self, pts: Duration) -> Result<Motion, Lost> {
-        let at = self.seen.iter().position(|seen| seen.pts == pts).ok_or(Lost::Forgotten)?;
-        let mut motion = Motion { from: pts, to: pts, map: Affine::IDENTITY, quality: 1.0 };
-        for seen in self.seen.iter().skip(at + 1) {
+        let newest = self.seen.back().ok_or(Lost::Forgotten)?;
+        self.between(pts, newest.pts)
+    }
+
+    /// The motion from the frame of presentation time `from` to that of `to`, which is not earlier.
+    ///
+    /// # Errors
+    /// As [`Self::since`]; [`Lost::Forgotten`] also where `to` was not seen, or is earlier than `from`.
+    pub fn between(&self, from: Duration, to: Duration) -> Result<Motion, Lost> {
+        let place = |pts| self.seen.iter().position(|seen| seen.pts == pts).ok_or(Lost::Forgotten);
+        let (first, last) = (place(from)?, place(to)?);
+        let steps = last.checked_sub(first).ok_or(Lost::Forgotten)?;
+        let mut motion = Motion { from, to, map: Affine::IDENTITY, quality: 1.0 };
+        for seen in self.seen.iter().skip(first + 1).take(steps) {
             let (map, quality) = seen.step?;
             motion.map = motion.map.then(&map);
             motion.quality = motion.quality.min(quality);
-            motion.to = seen.pts;
         }
         Ok(motion)
     }

@@ -42,7 +42,8 @@ impl Job {
     #[allow(unsafe_code, reason = "nobody but the card can look at its addresses")]
     fn paint(&self, painter: &mut Painter) -> Result<(), EngineError> {
         let (format, size, colorimetry) = self.kind;
-        let verdict = verdict(&self.frame, size, self.time, self.settings.max_mask_age);
+        let mut moved = None;
+        let verdict = verdict(&self.frame, size, self.time, self.settings.max_mask_age, &mut moved);
         let mask = verdict.shown.as_ref().map(|shown| (self.settings.style, shown));
         let drawing = Drawing { mask, badge: verdict.badge, settings: &self.settings.paint };
         let canvas = CardCanvas { format, size, colorimetry, planes: &self.planes };

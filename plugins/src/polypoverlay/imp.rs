@@ -15,6 +15,7 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use polyp::overlay::{Badge, Scratch, paint_badge};
+use polyp::segmentation::Moved;
 use polyp_engine::cuda::painter::Drawing;
 
 use super::card::CardPainter;
@@ -48,6 +49,8 @@ pub(super) enum Cause {
 struct Stream {
     picture: Picture,
     scratch: Scratch,
+    /// The memory of the last mask that was moved along with the picture.
+    moved: Option<Moved>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -142,16 +145,16 @@ impl PolypOverlay {
         settings: &Arc<Settings>,
     ) -> Result<(), (Cause, String)> {
         let mut stream = lock(&self.stream);
-        let Some(Stream { picture, scratch }) = stream.as_mut() else {
+        let Some(Stream { picture, scratch, moved }) = stream.as_mut() else {
             return Ok(());
         };
         // A buffer without a timestamp has the time that the segmenter counted for it.
         let time = self.running_time(buffer).unwrap_or(frame.time);
-        let verdict = verdict(frame, picture.size(), time, settings.max_mask_age);
+        let begun = Instant::now();
+        let verdict = verdict(frame, picture.size(), time, settings.max_mask_age, moved);
         if verdict.shown.is_none() && verdict.badge == Badge::Live && !settings.paint.badge {
             return Ok(());
         }
-        let begun = Instant::now();
         if picture.is_on_card() {
             let mask = verdict.shown.as_ref().map(|shown| (settings.style, shown));
             let drawing = Drawing { mask, badge: verdict.badge, settings: &settings.paint };
@@ -288,7 +291,7 @@ impl BaseTransformImpl for PolypOverlay {
         if picture.is_on_card() {
             self.open_card();
         }
-        let stream = Stream { picture, scratch: Scratch::default() };
+        let stream = Stream { picture, scratch: Scratch::default(), moved: None };
         *lock(&self.stream) = Some(stream);
         Ok(())
     }

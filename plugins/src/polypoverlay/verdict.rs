@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use polyp::frame::Size;
+use polyp::motion::Motion;
 use polyp::overlay::Badge;
-use polyp::segmentation::Shown;
+use polyp::segmentation::{Moved, Segmentation, Shown};
 
 use crate::meta::FrameMeta;
 
@@ -18,19 +19,43 @@ pub(super) struct Verdict<'a> {
 }
 
 /// What `frame` allows on a picture of `size` at `time`. A mask of another size of picture would land in a
-/// wrong place, so it is a fault; one that is too old or too young is late.
-pub(super) fn verdict(frame: &FrameMeta, size: Size, time: Duration, limit: Duration) -> Verdict<'_> {
+/// wrong place, so it is a fault; one that is too old or too young is late. `moved` holds a mask that is moved along with the picture;
+/// its memory is used again.
+pub(super) fn verdict<'a>(
+    frame: &'a FrameMeta,
+    size: Size,
+    time: Duration,
+    limit: Duration,
+    moved: &'a mut Option<Moved>,
+) -> Verdict<'a> {
     let Some(segmentation) = &frame.segmentation else {
         return Verdict { shown: None, badge: frame.badge };
     };
     if frame.size != size {
         return Verdict { shown: None, badge: Badge::Fault };
     }
-    match segmentation.shown_on(time, limit) {
-        Ok(shown) if shown.age().is_zero() => Verdict { shown: Some(shown), badge: Badge::Live },
-        Ok(shown) => Verdict { shown: Some(shown), badge: held(shown.age()) },
-        Err(_hidden) => Verdict { shown: None, badge: Badge::Late },
+    match shown(segmentation, frame.motion.as_ref(), time, limit, moved) {
+        Some(shown) if shown.age().is_zero() => Verdict { shown: Some(shown), badge: Badge::Live },
+        Some(shown) => Verdict { shown: Some(shown), badge: held(shown.age()) },
+        None => Verdict { shown: None, badge: Badge::Late },
     }
+}
+
+/// The mask as it may be shown at `time`, moved along with the picture where its motion is known.
+fn shown<'a>(
+    mask: &'a Segmentation,
+    motion: Option<&Motion>,
+    time: Duration,
+    limit: Duration,
+    moved: &'a mut Option<Moved>,
+) -> Option<Shown<'a>> {
+    // Before any work: most that is not shown is too old.
+    let held = mask.shown_on(time, limit).ok()?;
+    let Some(motion) = motion else { return Some(held) };
+    // The motion leads to the very picture that this hangs on, whatever time somebody has given that since.
+    let motion = Motion { to: time, ..*motion };
+    let recycle = moved.take().map(Moved::into_probability);
+    moved.insert(mask.moved(&motion, recycle).ok()?).shown_on(time, limit).ok()
 }
 
 /// The badge of a mask that is `age` old.
@@ -44,6 +69,7 @@ mod tests {
 
     use polyp::frame::Rect;
     use polyp::input::Placement;
+    use polyp::motion::Affine;
     use polyp::segmentation::Segmentation;
 
     use super::*;
@@ -66,11 +92,20 @@ mod tests {
                 sequence: 0,
             })
         });
-        FrameMeta { segmentation, badge, size: SIZE, sequence: 0, time: ms(100), trace: Trace::begin() }
+        FrameMeta {
+            segmentation,
+            motion: None,
+            badge,
+            size: SIZE,
+            sequence: 0,
+            time: ms(100),
+            trace: Trace::begin(),
+        }
     }
 
     fn judged(frame: &FrameMeta, size: Size, time: u64) -> (bool, Badge) {
-        let verdict = verdict(frame, size, ms(time), LIMIT);
+        let mut moved = None;
+        let verdict = verdict(frame, size, ms(time), LIMIT, &mut moved);
         (verdict.shown.is_some(), verdict.badge)
     }
 
@@ -88,6 +123,24 @@ mod tests {
     fn a_mask_of_another_size_is_not_painted() {
         let frame = frame(Some(100), Badge::Live);
         assert_eq!(judged(&frame, Size::new(320, 240), 100), (false, Badge::Fault));
+    }
+
+    #[test]
+    fn a_mask_is_moved_along_and_is_as_old_as_before() {
+        let map = Affine { offset: [3.0, 0.0], ..Affine::IDENTITY };
+        let motion = |from| Some(Motion { from: ms(from), to: ms(140), map, quality: 1.0 });
+        let frame = FrameMeta { motion: motion(100), ..frame(Some(100), Badge::Live) };
+        let mut moved = None;
+        let verdict = verdict(&frame, SIZE, ms(140), LIMIT, &mut moved);
+        assert_eq!(verdict.badge, Badge::Held { age_ms: 40 });
+        assert!(verdict.shown.unwrap().is_moved());
+        // The one cell has gone out of its place, and what came into it was not seen.
+        assert_eq!(verdict.shown.unwrap().segmentation().probability, [0]);
+        assert_eq!(judged(&frame, SIZE, 221), (false, Badge::Late));
+        // Somebody gave the buffer another time: the picture is the same.
+        assert_eq!(judged(&frame, SIZE, 150), (true, Badge::Held { age_ms: 50 }));
+        let of_another = FrameMeta { motion: motion(90), ..frame };
+        assert_eq!(judged(&of_another, SIZE, 140), (false, Badge::Late));
     }
 
     #[test]

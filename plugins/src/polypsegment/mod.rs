@@ -28,6 +28,7 @@
 
 mod candidates;
 mod control;
+mod follow;
 mod imp;
 mod judge;
 mod open;

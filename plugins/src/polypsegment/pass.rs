@@ -54,20 +54,24 @@ impl PolypSegment {
         });
         trace.engine = outcome.timing;
         trace.total = trace.arrived.elapsed();
-        self.count(&mut stream, &outcome.badge, &trace, late && settings.enabled);
+        self.count(&mut stream, &outcome, &trace, late && settings.enabled);
         *lock(&self.stream) = Some(stream);
         self.report(&outcome, time);
-        let Outcome { segmentation, badge, .. } = outcome;
+        let Outcome { segmentation, motion, badge, .. } = outcome;
         let Some(size) = size else { return };
-        let frame = FrameMeta { segmentation, badge, size, sequence, time, trace };
+        let frame = FrameMeta { segmentation, motion, badge, size, sequence, time, trace };
         if let Err(error) = meta::attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }
     }
 
-    fn count(&self, stream: &mut Stream, badge: &Badge, trace: &Trace, skipped: bool) {
+    fn count(&self, stream: &mut Stream, outcome: &Outcome, trace: &Trace, skipped: bool) {
         let mut stats = lock(&self.stats);
-        stats.frame(badge, trace);
+        stats.frame(&outcome.badge, trace);
+        if let Some(lost) = &outcome.lost {
+            gst::debug!(CAT, imp = self, "the mask is not shown: {lost}");
+            stats.lose();
+        }
         if skipped {
             stats.skip();
         }
@@ -93,6 +97,7 @@ impl PolypSegment {
             }
             gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
             session.set_memory(memory);
+            stream.follower.forget();
         }
     }
 
@@ -139,6 +144,7 @@ impl PolypSegment {
         // Where frames are further apart than masks may be old, those frames are no gap.
         if !stream.timeline.goes_on(time, limit.max(GAP_FRAMES * frame)) {
             self.late_until.store(0, Ordering::Relaxed);
+            stream.follower.forget();
             if let Some(session) = &mut stream.session {
                 session.jump(time);
             }

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use polyp_engine::engine::{BACKENDS, Precision};
 
 use super::imp::PolypSegment;
-use super::settings::{Draft, Isolation, LATENCY_BUDGET, Mode};
+use super::settings::{Draft, Isolation, LATENCY_BUDGET, MOST_SMOOTHING, Mode};
 use crate::meta::nanoseconds;
 use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, stats_spec};
 use crate::property::{Property, choices, text};
@@ -179,6 +179,37 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         get: |element| element.draft().frozen_after.to_value(),
         set: Some(|element, value| {
             element.change(|draft| draft.frozen_after = value.get().unwrap_or(draft.frozen_after));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecBoolean::builder("motion-compensation")
+                .nick("Motion compensation")
+                .blurb("Whether masks are moved along with the picture in mode=live: the motion since the mask's own frame is measured in the pictures, and a mask whose motion can not be measured (another scene, a dark or blurred picture) is not shown. When false, and for frames on a card, masks stay where they were")
+                .default_value(Draft::default().motion_compensation)
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().motion_compensation.to_value(),
+        set: Some(|element, value| {
+            element
+                .change(|draft| draft.motion_compensation = value.get().unwrap_or(draft.motion_compensation));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecFloat::builder("smoothing")
+                .nick("Smoothing")
+                .blurb("How much of what the masks before said stays in a new one, without unit: 0 is nothing. It lowers flicker, adds no delay to the picture, and makes the network's changes of mind come later. Needs motion-compensation and mode=live")
+                .minimum(0.0)
+                .maximum(MOST_SMOOTHING)
+                .default_value(Draft::default().smoothing)
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().smoothing.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.smoothing = value.get().unwrap_or(draft.smoothing));
         }),
     },
     Property {

@@ -6,7 +6,9 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use polyp::frame::Rect;
 use polyp::frozen::Frozen;
+use polyp::motion::{Lost, Motion};
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp_engine::cuda::arguments::SourceFormat;
@@ -14,6 +16,7 @@ use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
 use polyp_engine::worker::Timing;
 
+use super::follow::Follower;
 use super::judge;
 use super::session::{Answer, NotAsked, Session};
 use super::settings::{Mode, Settings};
@@ -38,6 +41,8 @@ pub(super) struct Stream {
     pub(super) flushes: u64,
     /// Whether the source is alive.
     pub(super) frozen: Frozen,
+    /// How the picture moves.
+    pub(super) follower: Follower,
     /// Whether it was said that no region is searched for on a card.
     pub(super) whole_told: bool,
 }
@@ -115,6 +120,10 @@ impl Cause {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) segmentation: Option<Arc<Segmentation>>,
+    /// How the picture moved since the mask's frame, where masks are moved.
+    pub(super) motion: Option<Motion>,
+    /// Why there is no mask where one was young enough and could not be moved.
+    pub(super) lost: Option<Lost>,
     pub(super) badge: Badge,
     /// The network's times for that mask.
     pub(super) timing: Option<Timing>,
@@ -123,7 +132,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     fn none(badge: Badge) -> Self {
-        Self { segmentation: None, badge, timing: None, trouble: None }
+        Self { segmentation: None, motion: None, lost: None, badge, timing: None, trouble: None }
     }
 
     /// A frame without a mask, for a reason that is reported.
@@ -158,6 +167,7 @@ impl Stream {
     /// Forgets what came before: a flush or other caps.
     pub(super) fn forget(&mut self) {
         self.frozen.forget();
+        self.follower.forget();
         if let Some(session) = &mut self.session {
             session.forget();
         }
@@ -201,7 +211,17 @@ impl Stream {
         session.look_at(settings.roi);
         session.collect();
         match settings.mode {
-            Mode::Live => live(session, picture, frame, settings, trace),
+            Mode::Live => {
+                let outcome = live(session, picture, frame, settings, trace);
+                let region =
+                    session.region().filter(|_| settings.motion_compensation && !picture.is_on_card());
+                match region {
+                    Some(region) => {
+                        follow(&mut self.follower, picture, region, (frame, settings), outcome, trace)
+                    }
+                    None => outcome,
+                }
+            }
             Mode::Locked => locked(session, picture, frame, settings, trace),
         }
     }
@@ -216,9 +236,9 @@ fn live(
 ) -> Outcome {
     if session.is_idle()
         && !frame.late
-        && let Err(outcome) = ask(session, picture, frame, settings.max_mask_age, trace)
+        && let Err((cause, sentence)) = ask(session, picture, frame, settings.max_mask_age, trace)
     {
-        return outcome;
+        return Outcome::fault(cause, sentence);
     }
     let limit = settings.max_mask_age;
     let (segmentation, badge) = judge::live(session.known(), frame.time, limit);
@@ -232,6 +252,31 @@ fn live(
     };
     let timing = segmentation.as_ref().and_then(|_| session.newest()).map(|answer| answer.timing);
     Outcome { segmentation, timing, ..outcome }
+}
+
+/// Has the mask of `outcome` moved along with the picture, of which the network sees `region`. One that can not be is not shown.
+fn follow(
+    follower: &mut Follower,
+    picture: &Picture,
+    region: Rect,
+    (frame, settings): (&Frame<'_>, &Settings),
+    outcome: Outcome,
+    trace: &mut Trace,
+) -> Outcome {
+    let begun = Instant::now();
+    follower.see(picture, frame.buffer, region, frame.time);
+    let outcome = match &outcome.segmentation {
+        None => outcome,
+        Some(mask) => match follower.since(mask) {
+            Ok(motion) => {
+                let mask = follower.smooth(mask, settings.smoothing);
+                Outcome { segmentation: Some(mask), motion: Some(motion), ..outcome }
+            }
+            Err(lost) => Outcome { lost: Some(lost), ..Outcome::none(Badge::NoMask) },
+        },
+    };
+    trace.followed = begun.elapsed();
+    outcome
 }
 
 fn locked(
@@ -251,8 +296,8 @@ fn locked(
     if session.busy_for() > 2 * budget {
         return late();
     }
-    if let Err(outcome) = ask(session, picture, frame, budget, trace) {
-        return outcome;
+    if let Err((cause, sentence)) = ask(session, picture, frame, budget, trace) {
+        return Outcome::fault(cause, sentence);
     }
     let begun = Instant::now();
     let answer = session.answer_until(frame.sequence, trace.arrived + budget, frame.wanted);
@@ -262,7 +307,7 @@ fn locked(
         None => late(),
         Some(Answer { outcome: Err(error), .. }) => Outcome::engine(&error),
         Some(Answer { outcome: Ok(mask), timing }) => {
-            Outcome { segmentation: Some(mask), badge: Badge::Live, timing: Some(timing), trouble: None }
+            Outcome { segmentation: Some(mask), timing: Some(timing), ..Outcome::none(Badge::Live) }
         }
     }
 }
@@ -274,7 +319,7 @@ fn ask(
     frame: &Frame<'_>,
     useful: Duration,
     trace: &mut Trace,
-) -> Result<(), Outcome> {
+) -> Result<(), (Cause, String)> {
     let begun = Instant::now();
     let deadline = trace.arrived + useful;
     let asked = if picture.is_on_card() {
@@ -285,10 +330,10 @@ fn ask(
     trace.prepared = begun.elapsed();
     match asked {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ NotAsked::Preprocess(_))) => Err(Outcome::fault(Cause::Preprocess, error.to_string())),
-        Ok(Err(error @ NotAsked::Card(_))) => Err(Outcome::fault(Cause::Card, error.to_string())),
-        Ok(Err(error @ NotAsked::Stopped)) => Err(Outcome::fault(Cause::Stopped, error.to_string())),
-        Err(error) => Err(unfit(&error)),
+        Ok(Err(error @ NotAsked::Preprocess(_))) => Err((Cause::Preprocess, error.to_string())),
+        Ok(Err(error @ NotAsked::Card(_))) => Err((Cause::Card, error.to_string())),
+        Ok(Err(error @ NotAsked::Stopped)) => Err((Cause::Stopped, error.to_string())),
+        Err(error) => Err((Cause::Picture, error.to_string())),
     }
 }
 
@@ -313,8 +358,4 @@ fn out_of_reach(backend: &str) -> Outcome {
          the CPU; put cudadownload before this element, or set property backend to one for cards"
     );
     Outcome::fault(Cause::OnCpu, sentence)
-}
-
-fn unfit(error: &PictureError) -> Outcome {
-    Outcome::fault(Cause::Picture, error.to_string())
 }

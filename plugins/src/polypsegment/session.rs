@@ -63,6 +63,8 @@ pub(super) struct Session {
     spare: Vec<Vec<f32>>,
     generation: u64,
     asked: Option<Asked>,
+    /// The part of the frame that was last asked about.
+    region: Option<Rect>,
     newest: Option<Answer>,
     /// Times of answers that were not counted yet.
     timings: Vec<Timing>,
@@ -77,6 +79,7 @@ impl Session {
             spare: Vec::with_capacity(SPARE),
             generation: 0,
             asked: None,
+            region: None,
             newest: None,
             timings: Vec::with_capacity(SPARE),
         }
@@ -105,6 +108,7 @@ impl Session {
     /// Looks for the picture's region anew: other caps.
     pub(super) fn forget_region(&mut self) {
         self.finder.reset();
+        self.region = None;
     }
 
     /// Follows the property `roi`.
@@ -131,6 +135,11 @@ impl Session {
                 None => break,
             }
         }
+    }
+
+    /// The part of the frame that the network sees: the one of the last frame that it was asked about.
+    pub(super) fn region(&self) -> Option<Rect> {
+        self.region
     }
 
     /// Whether the worker has answered everything.
@@ -206,6 +215,7 @@ impl Session {
         deadline: Instant,
     ) -> Result<(), NotAsked> {
         let (submitted, generation) = (Instant::now(), self.generation);
+        self.region = Some(placement.source);
         let job = Job { sequence, pts: time, generation, input, placement, submitted, deadline };
         match self.worker.offer(job) {
             Ok(()) => {

@@ -48,6 +48,9 @@ pub enum Isolation {
 /// How long a picture waits in locked mode unless the user says otherwise: a frame's time at 30 a second.
 pub(super) const LATENCY_BUDGET: Duration = Duration::from_millis(33);
 
+/// The most of earlier masks that may stay in a new one.
+pub(super) const MOST_SMOOTHING: f32 = 0.9;
+
 /// The properties' values, as the user gave them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
@@ -64,6 +67,8 @@ pub(super) struct Draft {
     pub(super) max_mask_age: Duration,
     pub(super) roi: String,
     pub(super) frozen_after: u32,
+    pub(super) motion_compensation: bool,
+    pub(super) smoothing: f32,
     pub(super) enabled: bool,
 }
 
@@ -83,6 +88,8 @@ impl Default for Draft {
             max_mask_age: MAX_MASK_AGE,
             roi: Roi::default().to_string(),
             frozen_after: frozen::AFTER,
+            motion_compensation: true,
+            smoothing: 0.0,
             enabled: true,
         }
     }
@@ -108,6 +115,10 @@ pub(super) struct Settings {
     pub(super) roi: Roi,
     /// Repeats of a picture after which its source counts as dead; 0 for never.
     pub(super) frozen_after: u32,
+    /// Whether masks are moved along with the picture in live mode.
+    pub(super) motion_compensation: bool,
+    /// How much of the masks before stays in a new one, 0 to [`MOST_SMOOTHING`].
+    pub(super) smoothing: f32,
     pub(super) enabled: bool,
 }
 
@@ -161,6 +172,8 @@ impl Draft {
             max_mask_age: self.max_mask_age,
             roi,
             frozen_after: self.frozen_after,
+            motion_compensation: self.motion_compensation,
+            smoothing: self.smoothing,
             enabled: self.enabled,
         })
     }

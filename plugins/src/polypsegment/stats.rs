@@ -23,8 +23,10 @@ pub(super) struct Stats {
     skipped: u64,
     answered: u64,
     oldest_mask_ms: u32,
+    lost: u64,
     prepare: Sum,
     wait: Sum,
+    follow: Sum,
     total: Sum,
     queue: Sum,
     infer: Sum,
@@ -86,6 +88,9 @@ impl Stats {
         if !trace.waited.is_zero() {
             self.wait.add(trace.waited);
         }
+        if !trace.followed.is_zero() {
+            self.follow.add(trace.followed);
+        }
         self.total.add(trace.total);
     }
 
@@ -100,6 +105,11 @@ impl Stats {
     /// Counts a frame that was not asked about because the sink was late already.
     pub(super) fn skip(&mut self) {
         self.skipped += 1;
+    }
+
+    /// Counts a mask that was young enough and could not be moved along with the picture.
+    pub(super) fn lose(&mut self) {
+        self.lost += 1;
     }
 
     /// The statistics as a structure. Times are in nanoseconds.
@@ -119,11 +129,13 @@ impl Stats {
             .field("asked", self.asked)
             .field("skipped", self.skipped)
             .field("answered", self.answered)
+            .field("lost", self.lost)
             .field("oldest-mask", u64::from(self.oldest_mask_ms) * 1_000_000)
             .build();
         let sums = [
             ("prepare", &self.prepare),
             ("wait", &self.wait),
+            ("motion", &self.follow),
             ("queue", &self.queue),
             ("infer", &self.infer),
             ("decode", &self.decode),

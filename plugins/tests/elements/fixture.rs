@@ -99,6 +99,7 @@ pub(crate) fn segmenter(orders: &Arc<Orders>) -> gst::Element {
     let element = gst::ElementFactory::make("polypsegment")
         .property_from_str("roi", "whole")
         .property("frozen-after", 0_u32)
+        .property("motion-compensation", false)
         .build()
         .unwrap();
     obey(&element, orders);

@@ -201,6 +201,7 @@ impl Stream {
         let element = gst::ElementFactory::make("polypsegment")
             .property_from_str("roi", "whole")
             .property("frozen-after", FROZEN_AFTER)
+            .property("motion-compensation", false)
             .property("max-mask-age", LIMIT.as_nanos() as u64)
             .build()
             .unwrap();

@@ -20,6 +20,7 @@ pub(crate) fn isolated() -> Rig {
         .property_from_str("roi", "whole")
         .property("threads", 1_u32)
         .property("frozen-after", 0_u32)
+        .property("motion-compensation", false)
         .build()
         .unwrap();
     Rig::new(&element, GRAY_CAPS)

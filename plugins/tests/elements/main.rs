@@ -23,6 +23,7 @@ mod live;
 mod locked;
 mod manners;
 mod meta;
+mod motion;
 #[path = "../../../engines/tests/card/network.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
 mod network;

@@ -38,6 +38,7 @@ fn the_first_frame_alone_takes_no_longer_than_others() {
         .property_from_str("mode", "locked")
         .property("latency-budget", 1_000_000_000_u64)
         .property("frozen-after", 0_u32)
+        .property("motion-compensation", false)
         .build()
         .unwrap();
     let mut rig = Rig::new(&element, GRAY_CAPS);

@@ -7,6 +7,7 @@ use gst::prelude::*;
 use gstpolyp::meta::{self, FrameMeta, Trace};
 use polyp::frame::{Rect, Size};
 use polyp::input::Placement;
+use polyp::motion::{Affine, Motion};
 use polyp::overlay::{Badge, STYLES};
 use polyp::segmentation::Segmentation;
 
@@ -44,9 +45,41 @@ fn mask(pts_ms: u64) -> Arc<Segmentation> {
 fn hung(pts_ms: u64, segmentation: Option<Arc<Segmentation>>, badge: Badge) -> gst::Buffer {
     let mut buffer = frame(pts_ms);
     let time = Duration::from_millis(pts_ms);
-    let meta = FrameMeta { segmentation, badge, size: SIZE, sequence: 0, time, trace: Trace::begin() };
+    let meta =
+        FrameMeta { segmentation, motion: None, badge, size: SIZE, sequence: 0, time, trace: Trace::begin() };
     meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
     buffer
+}
+
+/// The first and the last column from 100 px down that was painted on.
+fn painted_columns(buffer: &gst::Buffer) -> (usize, usize) {
+    let (before, after) = (bytes(&frame(0)), bytes(buffer));
+    let changed = |x: usize| {
+        (100..240).any(|y| (0..3).any(|c| before[y * 960 + x * 3 + c] != after[y * 960 + x * 3 + c]))
+    };
+    let columns: Vec<usize> = (0..320).filter(|x| changed(*x)).collect();
+    (columns[0], columns[columns.len() - 1])
+}
+
+#[test]
+fn a_mask_is_painted_where_the_picture_has_moved_it() {
+    let mut rig = overlay(&[("style", "outline")]);
+    let columns = |rig: &mut Rig, x: f32| {
+        let mut buffer = hung(40, Some(mask(0)), Badge::Held { age_ms: 40 });
+        let map = Affine { offset: [x, 0.0], ..Affine::IDENTITY };
+        let motion = Motion { from: Duration::ZERO, to: Duration::from_millis(40), map, quality: 1.0 };
+        let meta = FrameMeta { motion: Some(motion), ..(*meta::of(&buffer).unwrap()).clone() };
+        meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
+        painted_columns(&rig.pass(buffer).0)
+    };
+    let (left, right) = columns(&mut rig, 0.0);
+    for x in [30, 55] {
+        let moved = columns(&mut rig, x as f32);
+        assert!(
+            moved.0.abs_diff(left + x) <= 2 && moved.1.abs_diff(right + x) <= 2,
+            "{moved:?}, {left} {right}"
+        );
+    }
 }
 
 /// Whether the middle of the picture (where no badge is) was painted on.
@@ -126,7 +159,7 @@ fn a_mask_of_another_size_is_a_fault_and_said_once() {
         let mut buffer = frame(0);
         let (segmentation, size) = (Some(mask(0)), Size::new(640, 480));
         let (badge, time, trace) = (Badge::Live, Duration::ZERO, Trace::begin());
-        let meta = FrameMeta { segmentation, badge, size, sequence: 0, time, trace };
+        let meta = FrameMeta { segmentation, motion: None, badge, size, sequence: 0, time, trace };
         meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
         assert!(!is_painted(&rig.pass(buffer).0));
     }

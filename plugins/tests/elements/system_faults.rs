@@ -28,6 +28,7 @@ fn playing(backend: &str, fallback: &str) -> (Rig, tempfile::TempDir) {
         .property_from_str("roi", "whole")
         .property("max-mask-age", 10_000_000_000_u64)
         .property("frozen-after", 0_u32)
+        .property("motion-compensation", false)
         .build()
         .unwrap();
     (Rig::new(&element, GRAY_CAPS), place)

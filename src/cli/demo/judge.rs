@@ -2,6 +2,7 @@
 
 use polyp::clip::Clip;
 use polyp::metric::{self, to_picture};
+use polyp::segmentation::Segmentation;
 
 use crate::cli::failure::Failure;
 use crate::cli::reading::Reading;
@@ -64,13 +65,14 @@ type Compared = (usize, Option<(f64, f64)>);
 fn compare_all(clip: &Clip, readings: &[Reading]) -> Result<Vec<Compared>, Failure> {
     let compared = readings.iter().map(|reading| {
         let still = clip.picture_of(reading.sequence);
-        let Some((mask, _)) = &reading.mask else { return Ok((still, None)) };
-        let probability = to_picture(mask, clip.size());
-        let dice = |index: u64| {
-            metric::dice(&probability, &clip.truth(index), clip.size())
+        let Some((own, shown)) = reading.mask.as_ref().map(|(mask, _)| mask).zip(reading.shown()) else {
+            return Ok((still, None));
+        };
+        let dice = |mask: &Segmentation, index: u64| {
+            metric::dice(&to_picture(mask, clip.size()), &clip.truth(index), clip.size())
                 .map_err(|error| Failure::Stream(format!("frame {index} can not be judged: {error}")))
         };
-        Ok((still, Some((dice(reading.sequence)?, dice(mask.sequence)?))))
+        Ok((still, Some((dice(&shown, reading.sequence)?, dice(own, own.sequence)?))))
     });
     compared.collect()
 }
@@ -116,7 +118,6 @@ mod tests {
     use polyp::config::Framerate;
     use polyp::frame::{Rect, Size};
     use polyp::input::Placement;
-    use polyp::segmentation::Segmentation;
 
     use super::*;
     use crate::cli::reading::STAGES;
@@ -151,7 +152,7 @@ mod tests {
             let placement = Placement { source: whole, target: whole, side_px: side };
             (Segmentation { probability, placement, pts: Duration::ZERO, sequence: of }, Duration::ZERO)
         });
-        Reading { badge: "live".to_owned(), sequence, mask, stages: [None; STAGES.len()] }
+        Reading { badge: "live".to_owned(), sequence, mask, motion: None, stages: [None; STAGES.len()] }
     }
 
     #[test]
