@@ -26,7 +26,7 @@ fn isolated() -> Rig {
 }
 
 /// Processes that this one has started, the oldest first.
-fn children() -> Vec<i32> {
+pub(crate) fn children() -> Vec<i32> {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
     let of_thread = |thread: std::fs::DirEntry| {
         std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
