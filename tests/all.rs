@@ -5,5 +5,6 @@ mod demo;
 mod engine;
 mod house;
 mod launch;
+mod promises;
 mod scripts;
 mod tools;

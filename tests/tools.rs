@@ -182,3 +182,18 @@ fn a_file_that_is_no_video_is_an_error_and_not_a_hang() {
     assert_eq!(code, 1, "{errors}");
     assert!(errors.starts_with("polyp: ") && errors.lines().count() == 1, "{errors}");
 }
+
+#[test]
+fn a_full_disk_ends_the_run_and_is_told() {
+    if !Path::new("/dev/full").exists() {
+        return polyp_tests::skipped("a full disk", "this system has no /dev/full");
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let source = "kind = \"demo\"\nsize = \"640x360\"\nframerate = \"30\"";
+    std::os::unix::fs::symlink("/dev/full", temp.path().join("out.mkv")).unwrap();
+    let path = config(temp.path(), source, "kind = \"file\"\npath = \"out.mkv\"");
+    let (code, said, errors) = ran(&["run", &path]);
+    assert_eq!(code, 1, "{said}\n{errors}");
+    has(&errors, &["polyp: ", "No space left"]);
+    assert!(!said.contains("is written"), "{said}");
+}

@@ -15,6 +15,7 @@ const UNKNOWN_RATE: Duration = Duration::from_nanos(1_000_000_000 / 30);
 #[derive(Debug, Default)]
 pub struct Timeline {
     next: Duration,
+    last: Option<Duration>,
 }
 
 impl Timeline {
@@ -25,6 +26,13 @@ impl Timeline {
         let step = duration.filter(|d| !d.is_zero()).unwrap_or(UNKNOWN_RATE);
         self.next = time.saturating_add(step);
         time
+    }
+
+    /// Whether the stream goes on with its frame at `time`: it is later than the frame that was asked about before, by at
+    /// most `gap`. It does not after a lost signal, after a clock that jumped, and at its beginning.
+    pub fn goes_on(&mut self, time: Duration, gap: Duration) -> bool {
+        let last = self.last.replace(time);
+        last.is_some_and(|last| time > last && time - last <= gap)
     }
 
     /// Forgets what came before: a flush.
@@ -56,6 +64,15 @@ mod tests {
         assert_eq!(timeline.time(Some(ms(100)), Some(ms(40))), ms(100));
         assert_eq!(timeline.time(None, Some(ms(0))), ms(140));
         assert_eq!(timeline.time(None, None), ms(140) + UNKNOWN_RATE);
+    }
+
+    #[test]
+    fn a_stream_goes_on_with_frames_that_are_later_but_not_much() {
+        let mut timeline = Timeline::default();
+        let found = [100, 140, 260, 381, 380, 380, 400].map(|time| timeline.goes_on(ms(time), ms(120)));
+        assert_eq!(found, [false, true, true, false, false, false, true]);
+        timeline.reset();
+        assert!(!timeline.goes_on(ms(440), ms(120)), "a flush begins anew");
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::lock::lock;
 use crate::meta::{self, FrameMeta, Trace};
 use crate::picture::Picture;
 
+/// So many frames' time without a frame is a gap of the stream.
+const GAP_FRAMES: u32 = 3;
+
 impl PolypSegment {
     /// Segments `buffer` and hangs on it what came of that. Whatever goes wrong, the buffer goes on.
     pub(super) fn pass(&self, buffer: &mut gst::Buffer) {
@@ -37,6 +40,7 @@ impl PolypSegment {
         self.tell_whole(&mut stream, &settings);
         let size = stream.picture.as_ref().map(Picture::size);
         let time = self.time(&mut stream, buffer);
+        self.heed_jump(&mut stream, time, settings.max_mask_age);
         let sequence = stream.sequence;
         stream.sequence += 1;
         let late_until = self.late_until.load(Ordering::Relaxed);
@@ -139,6 +143,18 @@ impl PolypSegment {
         let by_rate = || stream.picture.as_ref().and_then(Picture::frame_duration);
         let duration = buffer.duration().map(Duration::from).or_else(by_rate);
         stream.timeline.time(running, duration)
+    }
+
+    /// A lost signal, or a clock that jumped: no mask of before counts, and no word of the sink.
+    fn heed_jump(&self, stream: &mut Stream, time: Duration, limit: Duration) {
+        let frame = stream.picture.as_ref().and_then(Picture::frame_duration).unwrap_or_default();
+        // Where frames are further apart than masks may be old, those frames are no gap.
+        if !stream.timeline.goes_on(time, limit.max(GAP_FRAMES * frame)) {
+            self.late_until.store(0, Ordering::Relaxed);
+            if let Some(session) = &mut stream.session {
+                session.jump(time);
+            }
+        }
     }
 
     /// Says troubles, and their end, once.

@@ -98,6 +98,15 @@ impl Session {
         self.newest = None;
     }
 
+    /// As [`Self::forget`], when the stream's time jumped to `time`. What the network has not answered counts from there:
+    /// how long it is on that, the stream's time can not say across the jump.
+    pub(super) fn jump(&mut self, time: Duration) {
+        self.forget();
+        if let Some(asked) = &mut self.asked {
+            asked.time = time;
+        }
+    }
+
     /// Looks for the picture's region anew: other caps.
     pub(super) fn forget_region(&mut self) {
         self.finder.reset();

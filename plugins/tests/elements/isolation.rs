@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::fixture::{GRAY_CAPS, Rig, at, gray, init, is_held};
 
 /// The committed engine in a process of its own, playing.
-fn isolated() -> Rig {
+pub(crate) fn isolated() -> Rig {
     init();
     let engine: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engines/store/lite");
     let element = gst::ElementFactory::make("polypsegment")
@@ -38,7 +38,7 @@ pub(crate) fn children() -> Vec<i32> {
 }
 
 /// Whether a process has opened its engine: it sleeps, waiting for a picture, and has done so for a while.
-fn settle(rig: &mut Rig, mut next: u64) -> u64 {
+pub(crate) fn settle(rig: &mut Rig, mut next: u64) -> u64 {
     let begun = Instant::now();
     while children().len() < 2 || begun.elapsed() < Duration::from_secs(4) {
         next = rig.until(next, |_| true).0;

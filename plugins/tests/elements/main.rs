@@ -11,14 +11,17 @@
 mod card_memory;
 mod cuda_memory;
 mod fallback;
+mod fault_table;
 mod faults;
 mod fixture;
 mod formats;
 mod frozen;
+mod honesty;
 mod isolation;
 mod launch;
 mod live;
 mod locked;
+mod manners;
 mod meta;
 #[path = "../../../engines/tests/card/network.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
@@ -35,3 +38,5 @@ mod sharing;
 mod stand_in;
 mod stream;
 mod swap;
+mod system_faults;
+mod untouched;
