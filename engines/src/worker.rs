@@ -22,8 +22,8 @@ mod job;
 mod tests;
 mod thread;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,24 @@ const KEPT_IMAGES: usize = 4;
 pub struct Worker {
     client: Arc<Client>,
     engine: Arc<Running>,
+}
+
+/// A running engine that other streams may join, for whoever looks after who has which. It does not keep the engine alive.
+#[derive(Clone, Debug)]
+pub struct Joinable(Weak<Running>);
+
+impl Joinable {
+    /// A stream at that engine, as [`Worker::another_stream`]; `None` when it has ended, or hangs.
+    pub fn join(&self, memory: Arc<PromptMemory>) -> Option<Worker> {
+        let engine = self.0.upgrade()?;
+        let hangs = engine.hub.busy_since().is_some_and(|since| since.elapsed() >= STALL_LIMIT);
+        (!hangs && engine.is_alive()).then(|| Worker::joining(engine, memory))
+    }
+
+    /// Whether any stream is at it still.
+    pub fn is_used(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 /// The thread, which ends with the last of its streams.
@@ -106,9 +124,18 @@ impl Worker {
 
     /// Another stream at the same engine, with a prompt, replies and counters of its own.
     pub fn another_stream(&self, memory: Arc<PromptMemory>) -> Self {
+        Self::joining(Arc::clone(&self.engine), memory)
+    }
+
+    fn joining(engine: Arc<Running>, memory: Arc<PromptMemory>) -> Self {
         let client = Arc::new(Client::new(memory));
-        self.engine.hub.add(Arc::clone(&client));
-        Self { client, engine: Arc::clone(&self.engine) }
+        engine.hub.add(Arc::clone(&client));
+        Self { client, engine }
+    }
+
+    /// What lets other streams find the engine, so long as one is at it.
+    pub fn joinable(&self) -> Joinable {
+        Joinable(Arc::downgrade(&self.engine))
     }
 
     /// What copies frames for an engine that takes them as they come; `None` for one that wants [`Input::Image`].
@@ -122,7 +149,7 @@ impl Worker {
     /// # Errors
     /// [`Stopped`] with the job when the thread is gone.
     pub fn offer(&self, job: Job) -> Result<(), Box<Stopped>> {
-        if self.engine.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+        if !self.engine.is_alive() {
             return Err(Box::new(Stopped { job }));
         }
         self.client.offer(job);
@@ -179,7 +206,7 @@ impl Worker {
         self.client.spare_image()
     }
 
-    /// Changes this stream's prompt, from the next job on. A memory that does not fit the engine makes every reply the
+    /// Changes this stream's prompt, from the next job on: one that waits already is still about the old prompt. A memory that does not fit the engine makes every reply the
     /// error that says so.
     pub fn set_memory(&self, memory: Arc<PromptMemory>) {
         self.client.set_memory(memory);
@@ -210,6 +237,12 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.engine.hub.remove(&self.client);
+    }
+}
+
+impl Running {
+    fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 }
 

@@ -15,11 +15,18 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A job that waits, and the prompt that was in force when it was offered: a prompt that changes meanwhile is the next job's.
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    memory: Arc<PromptMemory>,
+}
+
 /// What a stream and the engine's thread both see.
 #[derive(Debug)]
 pub(super) struct Client {
     memory: Mutex<Arc<PromptMemory>>,
-    waiting: Mutex<Option<Job>>,
+    waiting: Mutex<Option<Waiting>>,
     pace: Mutex<Pace>,
     /// The job of this stream that the engine is on.
     present: Mutex<Option<u64>>,
@@ -64,25 +71,25 @@ impl Client {
     pub(super) fn offer(&self, job: Job) {
         lock(&self.pace).note(job.submitted);
         self.offered.fetch_add(1, Ordering::Relaxed);
-        let older = lock(&self.waiting).replace(job);
+        let waiting = Waiting { job, memory: self.memory() };
+        let older = lock(&self.waiting).replace(waiting);
         if let Some(older) = older {
             self.replaced.fetch_add(1, Ordering::Relaxed);
-            self.keep(older.input);
+            self.keep(older.job.input);
         }
     }
 
-    /// When the job that waits has to be done.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        lock(&self.waiting).as_ref().map(|job| job.deadline)
+    /// When the job that waits has to be done, and the prompt that it is about.
+    pub(super) fn waiting(&self) -> Option<(Instant, Arc<PromptMemory>)> {
+        lock(&self.waiting).as_ref().map(|waiting| (waiting.job.deadline, Arc::clone(&waiting.memory)))
     }
 
-    /// Takes the job that waits, and counts it as the present one.
-    pub(super) fn take(&self) -> Option<Job> {
-        let job = lock(&self.waiting).take();
-        if let Some(job) = &job {
-            *lock(&self.present) = Some(job.sequence);
-        }
-        job
+    /// Takes the job that waits, and counts it as the present one; unless it is about another prompt, having taken the
+    /// place of an older one just now.
+    pub(super) fn take(&self, memory: &Arc<PromptMemory>) -> Option<Job> {
+        let waiting = lock(&self.waiting).take_if(|waiting| is_same(&waiting.memory, memory))?;
+        *lock(&self.present) = Some(waiting.job.sequence);
+        Some(waiting.job)
     }
 
     /// When the next frame is expected, if the stream has a pace.
@@ -145,6 +152,11 @@ impl Client {
             stale: read(&self.stale),
         }
     }
+}
+
+/// The prompts of two streams may be the same without being one.
+pub(super) fn is_same(one: &Arc<PromptMemory>, other: &Arc<PromptMemory>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// How often a stream's frames come.

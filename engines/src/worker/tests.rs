@@ -305,6 +305,38 @@ fn streams_at_one_engine_have_their_own_replies_prompts_and_counters() {
 }
 
 #[test]
+fn a_job_is_about_the_prompt_of_when_it_was_offered() {
+    let (old, new) = (memory(""), memory("polyp"));
+    let client = client::Client::new(Arc::clone(&old));
+    client.offer(job(0, 1.0));
+    client.set_memory(Arc::clone(&new));
+    assert!(client.waiting().is_some_and(|(_, memory)| memory == old));
+    // A job of the new prompt takes the place of the old one's between the look and the taking.
+    client.offer(job(1, 1.0));
+    assert!(client.take(&old).is_none());
+    assert_eq!(client.take(&new).map(|job| job.sequence), Some(1));
+}
+
+#[test]
+fn an_engine_can_be_joined_so_long_as_somebody_is_there_and_it_does_not_hang() {
+    let worker = start(hanging).unwrap();
+    let joinable = worker.joinable();
+    let second = joinable.join(memory("polyp")).unwrap();
+    drop(worker);
+    second.offer(job(0, 2.0)).unwrap();
+    assert!(second.reply_until(0, soon()).unwrap().outcome.is_ok(), "the first stream's end is its own");
+    second.offer(job(1, 1.0)).unwrap();
+    while second.busy_for().is_none_or(|busy| busy < STALL_LIMIT) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(joinable.join(memory("")).is_none(), "it hangs");
+    assert!(joinable.is_used());
+    drop(second);
+    assert!(!joinable.is_used());
+    assert!(joinable.join(memory("")).is_none(), "nobody is there");
+}
+
+#[test]
 fn the_most_urgent_stream_is_served_first() {
     static ORDER: std::sync::Mutex<Vec<f32>> = std::sync::Mutex::new(Vec::new());
     fn noting(value: f32) -> Result<f32, EngineError> {

@@ -12,7 +12,7 @@ use polyp::input::Placement;
 use polyp::segmentation::Segmentation;
 
 use super::batch::{Costs, Decision, Load, decide, size_of};
-use super::client::{Client, lock};
+use super::client::{Client, is_same, lock};
 use super::job::{Input, Job, Reply, Timing};
 use crate::cuda::frame::{CardFrame, FrameRing};
 use crate::engine::{Description, Engine, Mask};
@@ -181,18 +181,20 @@ impl Thread {
         if self.flying.len() >= lanes {
             return (None, alone);
         }
-        let mut waiting: Vec<(Instant, &Arc<Client>)> =
-            clients.iter().filter_map(|client| Some((client.deadline()?, client))).collect();
-        waiting.sort_by_key(|(deadline, _)| *deadline);
-        let Some((_, first)) = waiting.first() else { return (None, alone) };
-        let memory = first.memory();
+        let mut waiting: Vec<(Instant, Arc<PromptMemory>, &Arc<Client>)> = clients
+            .iter()
+            .filter_map(|client| client.waiting().map(|(deadline, memory)| (deadline, memory, client)))
+            .collect();
+        waiting.sort_by_key(|(deadline, ..)| *deadline);
+        let Some((_, memory, _)) = waiting.first() else { return (None, alone) };
+        let memory = Arc::clone(memory);
         let now = Instant::now();
         let next =
-            clients.iter().filter(|client| client.deadline().is_none() && is_same(&client.memory(), &memory));
+            clients.iter().filter(|client| client.waiting().is_none() && is_same(&client.memory(), &memory));
         let next = next.filter_map(|client| client.next(now)).min();
-        waiting.retain(|(_, client)| is_same(&client.memory(), &memory));
+        waiting.retain(|(_, of_job, _)| is_same(of_job, &memory));
         let (deadlines, clients): (Vec<Instant>, Vec<Arc<Client>>) =
-            waiting.into_iter().map(|(deadline, client)| (deadline, Arc::clone(client))).unzip();
+            waiting.into_iter().map(|(deadline, _, client)| (deadline, Arc::clone(client))).unzip();
         let decision = decide(Load { deadlines: &deadlines, next, sizes }, &self.costs, now);
         (Some((decision, Waiting { clients, memory })), alone)
     }
@@ -203,7 +205,7 @@ impl Thread {
         let jobs: Vec<(Arc<Client>, Job)> = clients
             .into_iter()
             .take(count)
-            .filter_map(|client| client.take().map(|job| (client, job)))
+            .filter_map(|client| client.take(&memory).map(|job| (client, job)))
             .collect();
         let now = Instant::now();
         let mut frames: Vec<CardFrame> = Vec::with_capacity(jobs.len());
@@ -376,9 +378,4 @@ fn keep(
         kept.push(Arc::clone(&fresh));
     }
     Ok(fresh)
-}
-
-/// The prompts of two streams may be the same without being one.
-fn is_same(one: &Arc<PromptMemory>, other: &Arc<PromptMemory>) -> bool {
-    Arc::ptr_eq(one, other) || one == other
 }

@@ -4,7 +4,7 @@
 //! else holds too, and only a meta is attached here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::subclass::prelude::*;
@@ -12,16 +12,19 @@ use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
-use polyp_engine::memory::PromptMemory;
 
 use super::control::Opening;
-use super::open::{Factory, Remember};
+use super::newest::Newest;
+use super::open::Factory;
+use super::prompts::Prompted;
 use super::properties::PROPERTIES;
 use super::ready::Preparation;
+use super::running::{Asked, Running, Wanted};
 use super::segment::{Cause, Stream};
-use super::settings::{Draft, Settings};
+use super::settings::Draft;
 use super::start::{Ready, guarded};
-use super::stats::{Runs, Stats};
+use super::stats::Stats;
+use super::successor::Successor;
 use crate::alarm::Alarm;
 use crate::lock::lock;
 use crate::picture::{self, Picture};
@@ -30,13 +33,6 @@ use crate::property;
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(super::NAME, gst::DebugColorFlags::empty(), Some("Asks the polyp network"))
 });
-
-/// What is in force between start and stop.
-pub(super) struct Running {
-    pub(super) settings: Arc<Settings>,
-    pub(super) remember: Option<Remember>,
-    pub(super) runs: Runs,
-}
 
 /// The element's implementation.
 #[derive(Default)]
@@ -49,9 +45,15 @@ pub struct PolypSegment {
     pub(super) alarm: Mutex<Alarm<Cause>>,
     pub(super) stats: Mutex<Stats>,
     /// A prompt that is ready for the next frame.
-    pub(super) memory: Mutex<Option<Arc<PromptMemory>>>,
-    /// Counts prompts and starts: a memory made for an older one comes too late.
-    pub(super) prompts: AtomicU64,
+    pub(super) memory: Mutex<Option<Prompted>>,
+    /// Prompts whose memories are being made; never taken by the streaming thread.
+    pub(super) prompts: Mutex<Newest<Asked>>,
+    /// Engines that are being made; never taken by the streaming thread.
+    pub(super) swaps: Mutex<Newest<Wanted>>,
+    /// One that is ready to take over.
+    pub(super) successor: Mutex<Option<Box<Successor>>>,
+    /// Counts changes of properties.
+    pub(super) numbers: AtomicU64,
     /// Which preparation counts; never taken by the streaming thread.
     pub(super) preparation: Mutex<Preparation>,
     /// What came of it, for the next frame.
@@ -65,6 +67,11 @@ pub struct PolypSegment {
 }
 
 impl PolypSegment {
+    /// A number that no other change of properties has; never 0.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Ends waits, now or from now on.
     fn interrupt(&self, interrupted: bool) {
         self.interrupted.store(interrupted, Ordering::SeqCst);
@@ -151,10 +158,14 @@ impl BaseTransformImpl for PolypSegment {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.leave_preparation();
-        self.prompts.fetch_add(1, Ordering::SeqCst);
-        *lock(&self.running) = None;
+        lock(&self.prompts).leave();
+        // From here on nothing counts that is being made for this run.
+        let running = lock(&self.running).take();
+        let waiting = running
+            .filter(Running::is_swapping)
+            .and_then(|_| self.leave_swap("stopped before the engine was in force"));
         *lock(&self.memory) = None;
-        let stream = lock(&self.stream).take();
+        let stream = (lock(&self.stream).take(), waiting);
         // The worker's end is waited for, with a limit of its own; no lock is held.
         drop(stream);
         Ok(())

@@ -21,25 +21,42 @@
 //! Which backend runs is the user's choice. Another one takes its place only where `fallback` names it; one WARNING says
 //! which and why, and `stats` has the name in `backend`.
 //!
+//! Another prompt and another engine come into force while PLAYING, between two frames: what belongs to them is made beside the
+//! picture, while the ones in force go on. What can not be made is one WARNING, and the properties name what is in force again. PROGRESS
+//! messages (code `swap`) say how far another engine is; with `compare-frames` both engines see the same frames first, and an ELEMENT
+//! message [`COMPARISON`] says how far their masks agree (`dice-mean`, `disagreement-mean`) and how long each took
+//! (`old-infer-mean` and `new-infer-mean`, in nanoseconds).
+//!
+//! Elements of one process that are set to the same engine share it, unless `share` is off: each has its own prompt, masks and counters.
+//!
 //! Buffers without a timestamp are given the time of the last frame and one frame's duration more; masks age by
 //! that. Interlaced video is refused: put `deinterlace` before the element.
 //!
 //! Not here: painting ([`crate::polypoverlay`]), the network on a device (`polyp-engine`).
 
 mod candidates;
+mod compare;
 mod control;
 mod follow;
 mod imp;
 mod judge;
+mod newest;
 mod open;
 mod pass;
+mod prompts;
 pub(crate) mod properties;
 mod ready;
+mod reaper;
+mod running;
 mod segment;
 mod session;
 mod settings;
+mod shared;
 mod start;
 mod stats;
+mod successor;
+mod swap;
+mod switch;
 
 use std::sync::Arc;
 
@@ -50,6 +67,7 @@ use polyp_engine::error::EngineError;
 
 pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
 pub use settings::{Isolation, Mode};
+pub use switch::COMPARISON;
 
 glib::wrapper! {
     /// The element.

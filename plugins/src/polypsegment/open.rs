@@ -40,6 +40,9 @@ pub type OpenEngine = Box<dyn FnOnce() -> Result<Box<dyn Engine>, EngineError> +
 pub struct Opened {
     /// What it is called.
     pub name: String,
+    /// What tells it apart from every engine that runs otherwise: elements whose engines have the same share one. `None` is
+    /// shared with nobody.
+    pub identity: Option<String>,
     /// What it wants to see.
     pub input: InputSpec,
     /// What its logits mean.
@@ -67,6 +70,7 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
     let decoder = Decoder::new(folder.manifest().temperature)?;
     let (options, text_encoder) = (settings.options.clone(), settings.text_encoder.clone());
     let isolation = settings.isolation;
+    let place = path.canonicalize().map_err(EngineError::file("find", path))?;
     let remember: Remember = {
         let folder = Arc::clone(&folder);
         Arc::new(move |prompt| remember(&folder, text_encoder.as_deref(), prompt))
@@ -82,6 +86,8 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
         let (of_folder, options) = of_engine();
         Ok(Opened {
             name: folder.manifest().name.clone(),
+            // The manifest has the hashes of all files: a folder that was replaced is another engine.
+            identity: Some(format!("{place:?} {:?} {name} {options:?} {isolation:?}", folder.manifest())),
             input: folder.manifest().input,
             decoder: decoder.clone(),
             remember: Arc::clone(&remember),

@@ -15,6 +15,8 @@ use polyp::overlay::Badge;
 use polyp::roi::Roi;
 
 use super::imp::{CAT, PolypSegment};
+use super::prompts::Prompted;
+use super::reaper::reap;
 use super::segment::{Absent, Cause, Frame, Outcome, Stream};
 use super::settings::Settings;
 use super::start::Ready;
@@ -53,6 +55,7 @@ impl PolypSegment {
             )
         });
         trace.engine = outcome.timing;
+        self.compare(&mut stream, &frame, &settings, &trace);
         trace.total = trace.arrived.elapsed();
         self.count(&mut stream, &outcome, &trace, late && settings.enabled);
         *lock(&self.stream) = Some(stream);
@@ -89,16 +92,20 @@ impl PolypSegment {
             stream.forget();
         }
         self.take_up(stream);
+        self.take_over(stream);
         // Without an engine a memory is kept until there is one.
         let Some(session) = &mut stream.session else { return };
-        if let Some(memory) = lock(&self.memory).take() {
-            if let Some(running) = lock(&self.running).as_mut() {
-                running.runs.prompt.clone_from(&memory.prompt);
-            }
-            gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
-            session.set_memory(memory);
-            stream.follower.forget();
+        let prompted = lock(&self.memory).take();
+        let Some(Prompted { engine, memory }) = prompted else { return };
+        {
+            let mut running = lock(&self.running);
+            // One for an engine whose place was taken is of no use: the other came with this prompt or a later one.
+            let Some(running) = running.as_mut().filter(|running| running.engine == engine) else { return };
+            running.runs.prompt.clone_from(&memory.prompt);
         }
+        gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
+        session.set_memory(memory);
+        stream.follower.forget();
     }
 
     /// Says once that no region is searched for in frames that the CPU can not look at.
@@ -114,9 +121,14 @@ impl PolypSegment {
         }
     }
 
-    /// Swaps in an engine that has been made ready, or the reason why there is none.
+    /// Takes up the engine of the start when it has been made ready, or the reason why there is none.
     fn take_up(&self, stream: &mut Stream) {
-        let Some(made) = lock(&self.made).take() else { return };
+        let made = lock(&self.made).take();
+        let Some(made) = made else { return };
+        if stream.session.is_some() {
+            // An engine that was wanted later was ready earlier.
+            return reap(made);
+        }
         match made {
             Ok(ready) => {
                 let Ready { session, runs, .. } = *ready;

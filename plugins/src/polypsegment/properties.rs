@@ -21,9 +21,9 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         spec: || {
             glib::ParamSpecString::builder("engine")
                 .nick("Engine folder")
-                .blurb("The folder of the engine: manifest.json, model.onnx, prompt.safetensors, memory.safetensors. Every file is verified when the element goes to PAUSED. Without a default: nothing is guessed")
+                .blurb("The folder of the engine: manifest.json, model.onnx, prompt.safetensors, memory.safetensors. Every file is verified when the element goes to PAUSED. Without a default: nothing is guessed. While PLAYING, another engine is opened, prepared and warmed up beside the one in force, and takes its place between two frames; no mask of the old one is shown from then on. One that can not be made ready is refused with a warning, and the property names the one in force again. The same holds for backend, precision, threads and isolation")
                 .default_value(Some(Draft::default().engine.as_str()))
-                .mutable_ready()
+                .mutable_playing()
                 .build()
         },
         get: |element| element.draft().engine.to_value(),
@@ -33,7 +33,7 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         spec: || {
             glib::ParamSpecString::builder("prompt")
                 .nick("Prompt")
-                .blurb("What is looked for, in words. Empty is the engine's own prompt, which needs no text encoder. While PLAYING, a new prompt is prepared beside the stream and taken up between two frames; masks of the old one are dropped then")
+                .blurb("What is looked for, in words. Empty is the engine's own prompt, which needs no text encoder. While PLAYING, a new prompt is prepared beside the stream and taken up between two frames, one that was in force lately with the very next; masks of the old one are dropped then. One that can not be prepared is refused with a warning, and the property says what is in force")
                 .default_value(Some(Draft::default().prompt.as_str()))
                 .mutable_playing()
                 .build()
@@ -58,9 +58,9 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
             let words = choices(BACKENDS.iter().map(|backend| (backend.name, backend.help)));
             glib::ParamSpecString::builder("backend")
                 .nick("Backend")
-                .blurb(&format!("What runs the network: {words}. None stands in for another unless property fallback says so"))
+                .blurb(&format!("What runs the network: {words}. None stands in for another unless property fallback says so. May change while PLAYING, as engine"))
                 .default_value(Some(Draft::default().backend.as_str()))
-                .mutable_ready()
+                .mutable_playing()
                 .build()
         },
         get: |element| element.draft().backend.to_value(),
@@ -70,7 +70,7 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         spec: || {
             glib::ParamSpecString::builder("fallback")
                 .nick("Fallback")
-                .blurb("Backends that run the network instead, apart by commas and in this order, where the one in property backend is missing or can not be opened or prepared. Which one runs and why is said in a warning, and stats has it in backend. Empty is none: then a missing backend is refused")
+                .blurb("Backends that run the network instead, apart by commas and in this order, where the one in property backend is missing or can not be opened or prepared. Which one runs and why is said in a warning, and stats has it in backend. Empty is none: then a missing backend is refused. Looked at whenever an engine is opened")
                 .default_value(Some(Draft::default().fallback.as_str()))
                 .mutable_ready()
                 .build()
@@ -83,9 +83,9 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
             let names = Precision::ALL.map(Precision::name).join(", ");
             glib::ParamSpecString::builder("precision")
                 .nick("Precision")
-                .blurb(&format!("The numbers that the network is computed in, one of: {names}. auto is the fastest that machine and backend have, and stats says which that is"))
+                .blurb(&format!("The numbers that the network is computed in, one of: {names}. auto is the fastest that machine and backend have, and stats says which that is. May change while PLAYING, as engine"))
                 .default_value(Some(Draft::default().precision.as_str()))
-                .mutable_ready()
+                .mutable_playing()
                 .build()
         },
         get: |element| element.draft().precision.to_value(),
@@ -95,10 +95,10 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         spec: || {
             glib::ParamSpecUInt::builder("threads")
                 .nick("Threads")
-                .blurb("CPU threads that work on one frame; 0 for as many as the machine has cores")
+                .blurb("CPU threads that work on one frame; 0 for as many as the machine has cores. May change while PLAYING, as engine")
                 .maximum(1024)
                 .default_value(Draft::default().threads)
-                .mutable_ready()
+                .mutable_playing()
                 .build()
         },
         get: |element| element.draft().threads.to_value(),
@@ -110,13 +110,42 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         spec: || {
             glib::ParamSpecEnum::builder_with_default::<Isolation>("isolation", Draft::default().isolation)
                 .nick("Isolation")
-                .blurb("Where the network runs. process needs the tool polyp-engine, and twice the memory")
-                .mutable_ready()
+                .blurb("Where the network runs. process needs the tool polyp-engine, and twice the memory. May change while PLAYING, as engine")
+                .mutable_playing()
                 .build()
         },
         get: |element| element.draft().isolation.to_value(),
         set: Some(|element, value| {
             element.change(|draft| draft.isolation = value.get().unwrap_or(draft.isolation));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecBoolean::builder("share")
+                .nick("Share the engine")
+                .blurb("Whether elements of this process that are set to the same engine, backend, precision, threads and isolation share one: each with its own prompt and its own masks, the most urgent frame first, in the memory of one. Looked at whenever an engine is opened")
+                .default_value(Draft::default().share)
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().share.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.share = value.get().unwrap_or(draft.share));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecUInt::builder("compare-frames")
+                .nick("Compare frames")
+                .blurb("Frames on which an engine that is to take another's place while PLAYING is compared with it first: it is given frames that the old one was asked about, when it is idle, and an element message polyp-comparison says how far the masks agree and how long each took. The picture does not wait for it, but prepares those frames twice. 0 is no comparison")
+                .maximum(100_000)
+                .default_value(Draft::default().compare_frames)
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().compare_frames.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.compare_frames = value.get().unwrap_or(draft.compare_frames));
         }),
     },
     Property {

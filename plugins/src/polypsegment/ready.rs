@@ -39,11 +39,11 @@ pub(super) struct Preparation {
 
 /// When something was said last.
 #[derive(Debug, Default)]
-struct Pace(Option<Instant>);
+pub(super) struct Pace(Option<Instant>);
 
 impl Pace {
     /// Whether something may be said at `now`; if so, it counts as said.
-    fn is_due(&mut self, now: Instant) -> bool {
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let due = self.0.is_none_or(|last| now.saturating_duration_since(last) >= PACE);
         if due {
             self.0 = Some(now);
@@ -66,7 +66,9 @@ impl Back {
         let Some(element) = self.element.upgrade() else { return false };
         let imp = element.imp();
         let mut preparation = lock(&imp.preparation);
-        let counts = preparation.number == self.number;
+        // An engine that was wanted later may have come into force meanwhile.
+        let is_wanted = lock(&imp.running).as_ref().is_some_and(|running| running.engine == 0);
+        let counts = preparation.number == self.number && is_wanted;
         if counts {
             work(imp, &mut preparation);
         }
@@ -79,7 +81,7 @@ impl Back {
 
     fn hear(&self, progress: &Progress) {
         if lock(&self.pace).is_due(Instant::now()) {
-            self.with(|imp, _| imp.progress(gst::ProgressType::Continue, &progress.to_string()));
+            self.with(|imp, _| imp.progress(CODE, gst::ProgressType::Continue, &progress.to_string()));
         }
     }
 
@@ -105,7 +107,7 @@ impl PolypSegment {
             preparation.underway = true;
             preparation.number
         };
-        self.progress(gst::ProgressType::Start, &format!("backend {backend}: making the engine ready"));
+        self.progress(CODE, gst::ProgressType::Start, &format!("backend {backend}: making the engine ready"));
         let back = Back { element: self.obj().downgrade(), number, pace: Mutex::default() };
         let thread = std::thread::Builder::new().name("polyp-prepare".to_owned());
         if let Err(error) = thread.spawn(move || back.make_ready(start, &memory)) {
@@ -123,13 +125,14 @@ impl PolypSegment {
                 let backend = runs.description.as_ref().map_or("", |description| description.backend);
                 gst::info!(CAT, imp = self, "engine {} runs: {:?}", runs.engine, runs.description);
                 self.progress(
+                    CODE,
                     gst::ProgressType::Complete,
                     &format!("backend {backend}: the engine is ready"),
                 );
                 self.announce(announcement.as_deref());
             }
             Err(sentence) => {
-                self.progress(gst::ProgressType::Error, sentence);
+                self.progress(CODE, gst::ProgressType::Error, sentence);
                 self.trouble(Cause::NotReady, sentence);
             }
         }
@@ -147,7 +150,7 @@ impl PolypSegment {
         // A worker's end is waited for, with a limit of its own; no lock is held.
         drop(made);
         if underway {
-            self.progress(gst::ProgressType::Canceled, "stopped before the engine was ready");
+            self.progress(CODE, gst::ProgressType::Canceled, "stopped before the engine was ready");
         }
     }
 
@@ -158,9 +161,9 @@ impl PolypSegment {
         }
     }
 
-    fn progress(&self, kind: gst::ProgressType, text: &str) {
+    pub(super) fn progress(&self, code: &str, kind: gst::ProgressType, text: &str) {
         let obj = self.obj();
-        self.post_message(gst::message::Progress::builder(kind, CODE, text).src(&*obj).build());
+        self.post_message(gst::message::Progress::builder(kind, code, text).src(&*obj).build());
     }
 }
 

@@ -20,6 +20,7 @@ use super::follow::Follower;
 use super::judge;
 use super::session::{Answer, NotAsked, Session};
 use super::settings::{Mode, Settings};
+use super::successor::Successor;
 use crate::card::{CardMap, FEATURE};
 use crate::meta::Trace;
 use crate::picture::{Picture, PictureError};
@@ -32,6 +33,8 @@ pub(super) struct Stream {
     pub(super) session: Option<Session>,
     /// Why there is none, so long as there is none.
     pub(super) absent: Absent,
+    /// What is to take the session's place.
+    pub(super) successor: Option<Box<Successor>>,
     /// `None` before caps.
     pub(super) picture: Option<Picture>,
     pub(super) timeline: Timeline,
@@ -155,8 +158,7 @@ impl Absent {
             Self::Starting => Outcome::none(Badge::Starting),
             Self::NotReady(sentence) => Outcome::fault(Cause::NotReady, sentence.clone()),
             Self::NotAsked => {
-                let sentence =
-                    "property engine: expected the folder of an engine, found nothing; set it in READY";
+                let sentence = "property engine: expected the folder of an engine, found nothing; set it";
                 Outcome::fault(Cause::NoEngine, sentence.to_owned())
             }
         }
@@ -170,6 +172,9 @@ impl Stream {
         self.follower.forget();
         if let Some(session) = &mut self.session {
             session.forget();
+        }
+        if let Some(successor) = &mut self.successor {
+            successor.forget();
         }
     }
 
@@ -194,7 +199,7 @@ impl Stream {
             return Outcome::none(Badge::NoMask);
         };
         if picture.is_on_card() && !session.takes_frames() {
-            return out_of_reach(settings.backend);
+            return Outcome::fault(Cause::OnCpu, out_of_reach(session.backend()));
         }
         if self.frozen.after() != settings.frozen_after {
             self.frozen = Frozen::new(settings.frozen_after);
@@ -306,7 +311,7 @@ fn locked(
         None if !(frame.wanted)() => Outcome::none(Badge::Late),
         None => late(),
         Some(Answer { outcome: Err(error), .. }) => Outcome::engine(&error),
-        Some(Answer { outcome: Ok(mask), timing }) => {
+        Some(Answer { outcome: Ok(mask), timing, .. }) => {
             Outcome { segmentation: Some(mask), timing: Some(timing), ..Outcome::none(Badge::Live) }
         }
     }
@@ -338,7 +343,7 @@ fn ask(
 }
 
 /// The frame goes to the network where it lies, and its buffer is held until the network is done with it.
-fn ask_on_card(
+pub(super) fn ask_on_card(
     session: &mut Session,
     picture: &Picture,
     frame: &Frame<'_>,
@@ -352,10 +357,10 @@ fn ask_on_card(
     Ok(session.ask_on_card(size, of_part, frame.sequence, frame.time, deadline))
 }
 
-fn out_of_reach(backend: &str) -> Outcome {
-    let sentence = format!(
+/// What is wrong where frames lie on a card and the engine reads with the CPU.
+pub(super) fn out_of_reach(backend: &str) -> String {
+    format!(
         "caps feature {FEATURE}: expected an engine that reads frames on a card, found backend {backend}, which reads them with \
          the CPU; put cudadownload before this element, or set property backend to one for cards"
-    );
-    Outcome::fault(Cause::OnCpu, sentence)
+    )
 }

@@ -40,6 +40,8 @@ pub(super) enum NotAsked {
 /// An answer of the network that still counts.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
+    /// The number of the frame that it is about.
+    pub(super) sequence: u64,
     /// The mask, or why there is none.
     pub(super) outcome: Result<Arc<Segmentation>, Arc<EngineError>>,
     /// Where its time went.
@@ -63,8 +65,8 @@ pub(super) struct Session {
     spare: Vec<Vec<f32>>,
     generation: u64,
     asked: Option<Asked>,
-    /// The part of the frame that was last asked about.
-    region: Option<Rect>,
+    /// The frame that was asked about last, and the part of it that the network was shown.
+    shown: Option<(u64, Rect)>,
     newest: Option<Answer>,
     /// Times of answers that were not counted yet.
     timings: Vec<Timing>,
@@ -79,7 +81,7 @@ impl Session {
             spare: Vec::with_capacity(SPARE),
             generation: 0,
             asked: None,
-            region: None,
+            shown: None,
             newest: None,
             timings: Vec::with_capacity(SPARE),
         }
@@ -108,7 +110,7 @@ impl Session {
     /// Looks for the picture's region anew: other caps.
     pub(super) fn forget_region(&mut self) {
         self.finder.reset();
-        self.region = None;
+        self.shown = None;
     }
 
     /// Follows the property `roi`.
@@ -122,6 +124,23 @@ impl Session {
     pub(super) fn set_memory(&mut self, memory: Arc<PromptMemory>) {
         self.worker.set_memory(memory);
         self.forget();
+    }
+
+    /// Goes on with the region that `old` has found, whose place it takes. What was answered while it stood beside is not
+    /// counted.
+    pub(super) fn take_over(&mut self, old: &mut Self) {
+        std::mem::swap(&mut self.finder, &mut old.finder);
+        self.timings.clear();
+    }
+
+    /// The backend that runs the network.
+    pub(super) fn backend(&self) -> &'static str {
+        self.worker.description().backend
+    }
+
+    /// The part of frame `sequence` that the network was shown, if it was asked about that frame last.
+    pub(super) fn shown_of(&self, sequence: u64) -> Option<Rect> {
+        self.shown.filter(|(shown, _)| *shown == sequence).map(|(_, part)| part)
     }
 
     /// Takes what the worker has finished. Never waits.
@@ -139,7 +158,7 @@ impl Session {
 
     /// The part of the frame that the network sees: the one of the last frame that it was asked about.
     pub(super) fn region(&self) -> Option<Rect> {
-        self.region
+        self.shown.map(|(_, part)| part)
     }
 
     /// Whether the worker has answered everything.
@@ -176,6 +195,18 @@ impl Session {
         deadline: Instant,
     ) -> Result<(), NotAsked> {
         let source = self.finder.source(frame);
+        self.ask_about(frame, source, sequence, time, deadline)
+    }
+
+    /// As [`Self::ask`], about the part `source` of the frame.
+    pub(super) fn ask_about(
+        &mut self,
+        frame: &FrameView<'_>,
+        source: Rect,
+        sequence: u64,
+        time: Duration,
+        deadline: Instant,
+    ) -> Result<(), NotAsked> {
         let (input, placement) = self.input(frame, source)?;
         self.offer(input, placement, sequence, time, deadline)
     }
@@ -215,12 +246,12 @@ impl Session {
         deadline: Instant,
     ) -> Result<(), NotAsked> {
         let (submitted, generation) = (Instant::now(), self.generation);
-        self.region = Some(placement.source);
         let job = Job { sequence, pts: time, generation, input, placement, submitted, deadline };
         match self.worker.offer(job) {
             Ok(()) => {
                 let time = self.asked.map_or(time, |asked| asked.time);
                 self.asked = Some(Asked { sequence, time });
+                self.shown = Some((sequence, placement.source));
                 Ok(())
             }
             Err(refused) => {
@@ -282,7 +313,8 @@ impl Session {
         }
         self.timings.push(reply.timing);
         if reply.generation == self.generation {
-            self.newest = Some(Answer { outcome: reply.outcome, timing: reply.timing });
+            let Reply { sequence, outcome, timing, .. } = reply;
+            self.newest = Some(Answer { sequence, outcome, timing });
         }
     }
 

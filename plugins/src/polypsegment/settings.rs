@@ -62,6 +62,8 @@ pub(super) struct Draft {
     pub(super) precision: String,
     pub(super) threads: u32,
     pub(super) isolation: Isolation,
+    pub(super) share: bool,
+    pub(super) compare_frames: u32,
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
@@ -83,6 +85,8 @@ impl Default for Draft {
             precision: Precision::default().name().to_owned(),
             threads: 0,
             isolation: Isolation::default(),
+            share: true,
+            compare_frames: 0,
             mode: Mode::default(),
             latency_budget: LATENCY_BUDGET,
             max_mask_age: MAX_MASK_AGE,
@@ -109,6 +113,10 @@ pub(super) struct Settings {
     pub(super) fallback: Vec<&'static str>,
     pub(super) options: Options,
     pub(super) isolation: Isolation,
+    /// Whether other elements of the process may be at the same engine.
+    pub(super) share: bool,
+    /// Frames on which an engine is compared with the one whose place it is to take.
+    pub(super) compare_frames: u32,
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
@@ -167,6 +175,8 @@ impl Draft {
             fallback,
             options: Options { precision, threads: self.threads as usize, ..Options::default() },
             isolation: self.isolation,
+            share: self.share,
+            compare_frames: self.compare_frames,
             mode: self.mode,
             latency_budget: self.latency_budget,
             max_mask_age: self.max_mask_age,
@@ -180,6 +190,25 @@ impl Draft {
 }
 
 impl Draft {
+    /// Whether it names the engine that `other` does, to be run in the same way. What is only looked at when an engine is
+    /// opened (`fallback`, `text-encoder`, `share`) makes no other engine.
+    pub(super) fn names_engine_of(&self, other: &Self) -> bool {
+        let named = |draft: &Self| {
+            let words = [&draft.engine, &draft.backend, &draft.precision].map(|word| word.trim().to_owned());
+            (words, draft.threads, draft.isolation)
+        };
+        named(self) == named(other)
+    }
+
+    /// Names the engine that `other` does.
+    pub(super) fn take_engine_of(&mut self, other: &Self) {
+        self.engine.clone_from(&other.engine);
+        self.backend.clone_from(&other.backend);
+        self.fallback.clone_from(&other.fallback);
+        self.precision.clone_from(&other.precision);
+        (self.threads, self.isolation) = (other.threads, other.isolation);
+    }
+
     /// The backends that `fallback` names; what is wrong with it otherwise.
     fn fallback(&self, backend: &str) -> Result<Vec<&'static str>, String> {
         let mut names = Vec::new();
@@ -243,6 +272,26 @@ mod tests {
         for (fallback, words) in wrong {
             let error = check(fallback).unwrap_err();
             assert!(error.starts_with("property fallback") && error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_engine_is_named_by_what_it_is_and_how_it_runs() {
+        let (draft, threads) = (Draft { engine: "/a".to_owned(), ..Draft::default() }, 3);
+        let same = Draft { engine: " /a ".to_owned(), prompt: "polyp".to_owned(), ..draft.clone() };
+        assert!(same.names_engine_of(&draft));
+        let (fallback, isolation) = ("reference".to_owned(), Isolation::Process);
+        let others = [
+            Draft { engine: "/b".to_owned(), ..draft.clone() },
+            Draft { backend: "ort".to_owned(), fallback, ..draft.clone() },
+            Draft { precision: "f32".to_owned(), ..draft.clone() },
+            Draft { threads, ..draft.clone() },
+            Draft { isolation, ..draft.clone() },
+        ];
+        for mut other in others {
+            assert!(!other.names_engine_of(&draft), "{other:?}");
+            other.take_engine_of(&draft);
+            assert_eq!(other, draft);
         }
     }
 

@@ -15,6 +15,7 @@ use super::candidates::Candidates;
 use super::open::{Factory, Hear, Opened, Remember};
 use super::session::Session;
 use super::settings::Settings;
+use super::shared;
 use super::stats::Runs;
 
 /// How long an engine may take to be ready once it is prepared: reading, compiling and warming up on a busy cart.
@@ -51,6 +52,7 @@ struct Rest {
     candidates: Candidates,
     factory: Factory,
     roi: Roi,
+    share: bool,
 }
 
 /// What a preparation talks to.
@@ -67,7 +69,8 @@ impl Start {
     /// # Errors
     /// When none is: each with its reason.
     pub(super) fn new(settings: &Settings, factory: Factory) -> Result<Self, String> {
-        Rest { candidates: Candidates::new(settings), factory, roi: settings.roi }.open()
+        let (roi, share) = (settings.roi, settings.share);
+        Rest { candidates: Candidates::new(settings), factory, roi, share }.open()
     }
 
     /// Makes prompts' memories, the same on every backend.
@@ -131,7 +134,7 @@ impl Rest {
         memory: &Arc<PromptMemory>,
         beside: Option<&Beside<'_>>,
     ) -> Result<Ready, EngineError> {
-        let Opened { name, input, decoder, prepare, engine, .. } = opened;
+        let Opened { name, identity, input, decoder, prepare, engine, .. } = opened;
         if let (Some(prepare), Some(beside)) = (prepare, beside) {
             caught("preparing", || prepare(beside.hear))?;
         }
@@ -139,7 +142,9 @@ impl Rest {
             return Err(EngineError::Worker { message: UNWANTED.to_owned() });
         }
         let prompt = memory.prompt.clone();
-        let worker = Worker::start(engine, Arc::clone(memory), decoder, START_LIMIT)?;
+        let identity = identity.filter(|_| self.share);
+        let start = || Worker::start(engine, Arc::clone(memory), decoder, START_LIMIT);
+        let worker = shared::worker(identity.as_deref(), memory, start)?;
         let description = Some(worker.description());
         let session = Session::new(worker, input, self.roi);
         let runs = Runs { engine: name, prompt, description };
@@ -148,7 +153,7 @@ impl Rest {
 }
 
 /// `work`, with a panic made a sentence.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T, E: From<String>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_panic| Err("the engine panicked while it was opened".to_owned()))
+        .unwrap_or_else(|_panic| Err("the engine panicked while it was opened".to_owned().into()))
 }

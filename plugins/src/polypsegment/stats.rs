@@ -22,6 +22,8 @@ pub(super) struct Stats {
     asked: u64,
     skipped: u64,
     answered: u64,
+    /// Engines that took another's place.
+    swaps: u64,
     oldest_mask_ms: u32,
     lost: u64,
     prepare: Sum,
@@ -112,6 +114,11 @@ impl Stats {
         self.lost += 1;
     }
 
+    /// Counts an engine that took another's place.
+    pub(super) fn swap(&mut self) {
+        self.swaps += 1;
+    }
+
     /// The statistics as a structure. Times are in nanoseconds.
     pub(super) fn structure(&self, runs: &Runs) -> gst::Structure {
         let mut structure = gst::Structure::builder("polypsegment-stats")
@@ -130,6 +137,7 @@ impl Stats {
             .field("skipped", self.skipped)
             .field("answered", self.answered)
             .field("lost", self.lost)
+            .field("swaps", self.swaps)
             .field("oldest-mask", u64::from(self.oldest_mask_ms) * 1_000_000)
             .build();
         let sums = [

@@ -252,6 +252,7 @@ fn segmenter_on_card(call: Call) -> gst::Element {
         let memory = Arc::new(folder.memory()?);
         Ok(Opened {
             name: "small".to_owned(),
+            identity: None,
             input: folder.manifest().input,
             decoder: Decoder::new(folder.manifest().temperature)?,
             remember: Arc::new(move |_| Ok(Arc::clone(&memory))),

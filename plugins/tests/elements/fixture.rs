@@ -126,6 +126,7 @@ pub(crate) fn opened(orders: &Arc<Orders>, backend: &'static str) -> Result<Open
     orders.begun.store(0, Ordering::SeqCst);
     Ok(Opened {
         name: "obedient".to_owned(),
+        identity: None,
         input: InputSpec {
             side_px: SIDE as u32,
             fit: Fit::Squash,

@@ -123,6 +123,7 @@ fn puppet(orders: Receiver<Order>, done: Arc<AtomicU64>, number: usize) -> Resul
             Ok(Arc::new(PromptMemory { prompt, encoder_sha256, engine_sha256, tensors: Vec::new() }))
         }),
         prepare: None,
+        identity: None,
         engine: Box::new(move || Ok(Box::new(Puppet { orders, done, number, description }))),
     })
 }

@@ -27,14 +27,17 @@ mod motion;
 #[path = "../../../engines/tests/card/network.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
 mod network;
+mod numbered;
 mod overlay;
 mod plugin_file;
 mod preparing;
 mod properties;
 mod refusals;
+mod sharing;
 #[path = "../../../engines/tests/card/stand_in.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
 mod stand_in;
 mod stream;
+mod swap;
 mod system_faults;
 mod untouched;

@@ -138,5 +138,5 @@ fn switched_off_no_engine_is_needed_and_switched_on_the_badge_says_so() {
     assert_eq!(rig.meta(gray(1, at(0))).badge, Badge::Off);
     element.set_property("enabled", true);
     assert_eq!(rig.meta(gray(1, at(1))).badge, Badge::Fault);
-    has(&rig.messages(gst::MessageType::Warning)[0], &["property engine", "set it in READY"]);
+    has(&rig.messages(gst::MessageType::Warning)[0], &["property engine", "found nothing; set it"]);
 }
