@@ -200,6 +200,7 @@ fn switched_off_it_says_so_and_does_nothing() {
 fn the_bin_is_the_two() {
     crate::fixture::init();
     let live = gst::ElementFactory::make("polyplive").property_from_str("roi", "whole").build().unwrap();
+    live.set_property("motion-compensation", false);
     let segment = live.downcast_ref::<gst::Bin>().unwrap().by_name("segment").unwrap();
     obey(&segment, &Arc::default());
     let mut rig = Rig::new(&live, GRAY_CAPS);
