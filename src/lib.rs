@@ -11,6 +11,7 @@
 //! 4. [`model`]: the network, described once and interpreted by the engines, the trainer and the exporter.
 //! 5. [`decode`]: its logits, turned into a [`segmentation::Segmentation`].
 //! 6. [`motion`]: a segmentation of an earlier frame, moved to this one ([`segmentation::Moved`]).
+//!    [`alarm`]: whether enough of them say that there is a polyp.
 //! 7. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
 //!
 //! [`metric`] says how good masks are; [`random`] draws the same numbers everywhere. [`config`] is a cart's
@@ -19,6 +20,7 @@
 //! Running a network on a device is `polyp-engine`'s job; moving buffers is `gst-plugin-polyp`'s.
 #![forbid(unsafe_code)]
 
+pub mod alarm;
 pub mod clip;
 pub mod colour;
 pub mod config;

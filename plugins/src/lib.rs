@@ -7,7 +7,7 @@
 //! What the elements share: [`meta`] is what travels on a buffer, [`picture`] is a mapped buffer as a frame,
 //! [`card`] is a buffer in a card's memory,
 //! [`property`] is a property written once, [`timeline`] is the time of buffers that have none, and
-//! [`alarm`] says each trouble once.
+//! [`troubles`] says each trouble once.
 //!
 //! Two promises stand above all: the picture never stops, whatever the network does, and the overlay never
 //! lies: a mask is shown only while it is young enough, and what it is worth is said in the corner.
@@ -15,7 +15,6 @@
 //! Not here: pixels and masks (`polyp`), the network on a device (`polyp-engine`).
 #![deny(unsafe_code)]
 
-pub mod alarm;
 pub mod card;
 mod lock;
 pub mod meta;
@@ -25,6 +24,7 @@ pub mod polypoverlay;
 pub mod polypsegment;
 pub mod property;
 pub mod timeline;
+pub mod troubles;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     if let Some(file) = plugin.filename() {

@@ -20,6 +20,7 @@
 //! | `source-x`, `-y`, `-width`, `-height` | `guint` | the part of the frame, in pixels, that `target` shows |
 //! | `target-x`, `-y`, `-width`, `-height` | `guint` | the cells of the mask that hold it |
 //! | `motion-xx`, `-xy`, `-x`, `-yx`, `-yy`, `-y` | double | what was at (x, y) in the mask's frame is at (xx x + xy y + x, yx x + yy y + y) in this one, in pixels with centres at +0.5; the mask's cells are where they were in its own |
+//! | `alarm` | boolean | whether the alarm is raised; not there while it is switched off |
 //! | `prepare-time`, `wait-time`, `motion-time`, `total-time` | `guint64` | this frame in `polypsegment` |
 //! | `queue-time`, `infer-time`, `decode-time` | `guint64` | the mask's own frame in the network |
 //! | `paint-time` | `guint64` | this frame in `polypoverlay`, if it painted |
@@ -52,6 +53,8 @@ pub struct FrameMeta {
     pub motion: Option<Motion>,
     /// What the mask, or its absence, is worth.
     pub badge: Badge,
+    /// Whether the alarm that a polyp is in view is raised; `None` while it is switched off.
+    pub alarm: Option<bool>,
     /// The frame's size: the mask's placement is in these pixels.
     pub size: Size,
     /// The frame's number in its stream.
@@ -125,6 +128,9 @@ impl FrameMeta {
             for (name, value) in source.into_iter().chain(target) {
                 structure.set(name, value);
             }
+        }
+        if let Some(alarm) = self.alarm {
+            structure.set("alarm", alarm);
         }
         if let Some(Motion { map, .. }) = &self.motion {
             let [[xx, xy], [yx, yy]] = map.matrix;

@@ -130,12 +130,23 @@ fn follow(
                     eprintln!("polyp: {}: {text}", name(&message));
                 }
             }
+            gst::MessageView::Element(element) => {
+                if let Some(raised) = element.structure().and_then(alarm) {
+                    let words = if raised { "a polyp is in view" } else { "over" };
+                    eprintln!("polyp: {}: alarm: {words}", name(&message));
+                }
+            }
             gst::MessageView::Latency(_) if pipeline.recalculate_latency().is_err() => {
                 eprintln!("polyp: the pipeline's latency can not be worked out anew");
             }
             _ => {}
         }
     }
+}
+
+/// Whether an alarm is raised or over, where that is what an element says.
+fn alarm(said: &gst::StructureRef) -> Option<bool> {
+    said.get("raised").ok().filter(|_raised: &bool| said.name() == "polyp-alarm")
 }
 
 fn failed(message: &gst::Message) -> Failure {

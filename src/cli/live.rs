@@ -1,5 +1,6 @@
 //! `polyplive`, set up as a configuration says.
 
+use polyp::alarm::Rule;
 use polyp::config::{Overlay, Segment};
 
 use super::failure::Failure;
@@ -29,6 +30,8 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
     plugin::set(&element, "roi", segment.roi.to_string())?;
     plugin::set(&element, "motion-compensation", segment.motion_compensation)?;
     plugin::set(&element, "smoothing", segment.smoothing)?;
+    plugin::set(&element, "alarm", Rule::write(segment.alarm))?;
+    plugin::set(&element, "alarm-area", segment.alarm_area)?;
     plugin::set(&element, "style", overlay.style.as_str())?;
     let painted = &overlay.settings;
     let levels: Vec<String> = painted.levels.iter().map(f32::to_string).collect();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::duration_text;
 use super::{Config, Framerate, Overlay, Segment, Sink, Source};
+use crate::alarm::Rule;
 
 /// A configuration file as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ pub(super) struct SegmentDraft {
     pub(super) roi: Option<String>,
     pub(super) motion_compensation: Option<bool>,
     pub(super) smoothing: Option<f64>,
+    pub(super) alarm: Option<String>,
+    pub(super) alarm_area: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,6 +154,8 @@ impl From<&Segment> for SegmentDraft {
             roi: Some(segment.roi.to_string()),
             motion_compensation: Some(segment.motion_compensation),
             smoothing: Some(plain(segment.smoothing)),
+            alarm: Some(Rule::write(segment.alarm)),
+            alarm_area: Some(plain(segment.alarm_area)),
         }
     }
 }

@@ -69,6 +69,9 @@ keys! {
             "whether masks are moved along with the picture in `live`; one whose motion can not be measured is not shown";
         smoothing: "share", "0 to 0.9", "`0`",
             "how much of the masks before stays in a new one in `live`: less flicker, and changes of mind come later";
+        alarm: "rule", "`off`, `on` or K/N/R", "`\"off\"`",
+            "an alarm that a polyp is in view: K of the N newest masks raise it, R or fewer end it; `on` is 6/8/2";
+        alarm_area: "share", "0 to 1", "`0.01`", "how much of what the network sees a mask has to cover to count for the alarm";
     }
     overlay {
         style: "name", "a style's name (`gst-inspect-1.0 polypoverlay` lists them)", "the first in that list",

@@ -21,6 +21,7 @@ pub use draft::Draft;
 pub use keys::{KEYS, Key, table};
 pub use value::{Framerate, ValueError, duration_text, parse_duration, parse_size};
 
+use crate::alarm::{self, Rule};
 use crate::frame::Size;
 use crate::overlay::{STYLES, Settings};
 use crate::roi::Roi;
@@ -109,6 +110,10 @@ pub struct Segment {
     pub motion_compensation: bool,
     /// How much of the masks before stays in a new one, 0 to 0.9.
     pub smoothing: f32,
+    /// When an alarm says that a polyp is in view; `None` for never.
+    pub alarm: Option<Rule>,
+    /// The share of what the network sees that a mask has to cover to count for it, 0 to 1.
+    pub alarm_area: f32,
 }
 
 /// How the mask is painted.
@@ -151,6 +156,8 @@ impl Segment {
             roi: Roi::default(),
             motion_compensation: true,
             smoothing: 0.0,
+            alarm: None,
+            alarm_area: alarm::AREA,
         }
     }
 }

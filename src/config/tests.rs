@@ -30,7 +30,7 @@ fn the_least_configuration_takes_the_documented_defaults() {
 fn every_broken_rule_is_reported_at_once() {
     let found = broken(
         "[source]\nkind = \"v4l2\"\ndevice = 3\nmode = \"1080p30\"\nframerate = \"fast\"\n\
-         [segment]\nthreads = 99\nmode = \"best\"\nlatency_budget = \"5s\"\nmax_mask_age = \"120\"\nroi = \"left\"\nsmoothing = 1\n\
+         [segment]\nthreads = 99\nmode = \"best\"\nlatency_budget = \"5s\"\nmax_mask_age = \"120\"\nroi = \"left\"\nsmoothing = 1\nalarm = \"often\"\nalarm_area = 1.5\n\
          [overlay]\nstyle = \"glow\"\nthreshold = 1.5\nlevels = [0.9, 0.1]\nopacity = -0.1\nline_px = 0.0\n\
          [sink]\nkind = \"window\"\npath = \"out.mkv\"\n",
     );
@@ -45,6 +45,8 @@ fn every_broken_rule_is_reported_at_once() {
         "segment.max_mask_age",
         "segment.roi",
         "segment.smoothing",
+        "segment.alarm",
+        "segment.alarm_area",
         "overlay.style",
         "overlay.threshold",
         "overlay.levels",

@@ -22,11 +22,11 @@ use super::card::CardPainter;
 use super::properties::PROPERTIES;
 use super::settings::{Draft, Settings};
 use super::verdict::verdict;
-use crate::alarm::Alarm;
 use crate::lock::lock;
 use crate::meta::{self, FrameMeta, nanoseconds};
 use crate::picture::{self, Picture};
 use crate::property;
+use crate::troubles::Troubles;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(super::NAME, gst::DebugColorFlags::empty(), Some("Paints polyp masks"))
@@ -69,7 +69,7 @@ pub struct PolypOverlay {
     draft: Mutex<Draft>,
     settings: Mutex<Option<Arc<Settings>>>,
     stream: Mutex<Option<Stream>>,
-    alarm: Mutex<Alarm<Cause>>,
+    troubles: Mutex<Troubles<Cause>>,
     stats: Mutex<Stats>,
     /// What paints frames that lie on a card; `None` while none did.
     pub(super) card: Mutex<Option<CardPainter>>,
@@ -200,13 +200,13 @@ impl PolypOverlay {
     fn trouble(&self, cause: Cause, sentence: &str) {
         lock(&self.stats).failed += 1;
         gst::debug!(CAT, imp = self, "{cause:?}: {sentence}");
-        if lock(&self.alarm).trouble(&cause) {
+        if lock(&self.troubles).trouble(&cause) {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{sentence}"));
         }
     }
 
     fn well(&self, time: Duration) {
-        let over = lock(&self.alarm).well(time);
+        let over = lock(&self.troubles).well(time);
         if !over.is_empty() {
             gst::element_imp_info!(self, gst::StreamError::Failed, ("painting again, after {over:?}"));
         }
@@ -268,7 +268,7 @@ impl BaseTransformImpl for PolypOverlay {
         let checked = self.draft().check();
         let settings = checked.map_err(|s| gst::error_msg!(gst::LibraryError::Settings, ("{s}")))?;
         *lock(&self.settings) = Some(Arc::new(settings));
-        *lock(&self.alarm) = Alarm::default();
+        *lock(&self.troubles) = Troubles::default();
         *lock(&self.stats) = Stats::default();
         Ok(())
     }

@@ -96,6 +96,7 @@ mod tests {
             segmentation,
             motion: None,
             badge,
+            alarm: None,
             size: SIZE,
             sequence: 0,
             time: ms(100),

@@ -25,10 +25,10 @@ use super::settings::Draft;
 use super::start::{Ready, guarded};
 use super::stats::Stats;
 use super::successor::Successor;
-use crate::alarm::Alarm;
 use crate::lock::lock;
 use crate::picture::{self, Picture};
 use crate::property;
+use crate::troubles::Troubles;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(super::NAME, gst::DebugColorFlags::empty(), Some("Asks the polyp network"))
@@ -42,7 +42,7 @@ pub struct PolypSegment {
     pub(super) running: Mutex<Option<Running>>,
     /// Taken out by the streaming thread while it works.
     pub(super) stream: Mutex<Option<Box<Stream>>>,
-    pub(super) alarm: Mutex<Alarm<Cause>>,
+    pub(super) troubles: Mutex<Troubles<Cause>>,
     pub(super) stats: Mutex<Stats>,
     /// A prompt that is ready for the next frame.
     pub(super) memory: Mutex<Option<Prompted>>,
@@ -143,7 +143,7 @@ impl BaseTransformImpl for PolypSegment {
         let Opening { stream, running, slow } = guarded(|| self.open())
             .map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
         *lock(&self.memory) = None;
-        *lock(&self.alarm) = Alarm::default();
+        *lock(&self.troubles) = Troubles::default();
         *lock(&self.stats) = Stats::default();
         self.late_until.store(0, Ordering::SeqCst);
         self.interrupt(false);

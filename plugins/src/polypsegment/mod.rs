@@ -27,6 +27,10 @@
 //! message [`COMPARISON`] says how far their masks agree (`dice-mean`, `disagreement-mean`) and how long each took
 //! (`old-infer-mean` and `new-infer-mean`, in nanoseconds).
 //!
+//! With `alarm` on, K of the N newest masks that show a polyp raise an alarm, and few enough of them end it: the meta has it on each frame,
+//! and an ELEMENT message [`ALARM`] says so once when it is raised and once when it is over (`raised`, `sequence`, `running-time`, and
+//! `mask-sequence` and `area` where there is a mask). A frame without a mask ends it.
+//!
 //! Elements of one process that are set to the same engine share it, unless `share` is off: each has its own prompt, masks and counters.
 //!
 //! Buffers without a timestamp are given the time of the last frame and one frame's duration more; masks age by
@@ -34,6 +38,7 @@
 //!
 //! Not here: painting ([`crate::polypoverlay`]), the network on a device (`polyp-engine`).
 
+mod alarm;
 mod candidates;
 mod compare;
 mod control;
@@ -65,6 +70,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use polyp_engine::error::EngineError;
 
+pub use alarm::ALARM;
 pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
 pub use settings::{Isolation, Mode};
 pub use switch::COMPARISON;

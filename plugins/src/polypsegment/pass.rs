@@ -56,13 +56,20 @@ impl PolypSegment {
         });
         trace.engine = outcome.timing;
         self.compare(&mut stream, &frame, &settings, &trace);
+        let alarm = stream.alarm.see(&outcome, settings.alarm.filter(|_| settings.enabled));
         trace.total = trace.arrived.elapsed();
         self.count(&mut stream, &outcome, &trace, late && settings.enabled);
-        *lock(&self.stream) = Some(stream);
         self.report(&outcome, time);
         let Outcome { segmentation, motion, badge, .. } = outcome;
-        let Some(size) = size else { return };
-        let frame = FrameMeta { segmentation, motion, badge, size, sequence, time, trace };
+        let size_or = size.unwrap_or_default();
+        let frame = FrameMeta { segmentation, motion, badge, alarm, size: size_or, sequence, time, trace };
+        if self.say_alarm(&mut stream.alarm, &frame) {
+            lock(&self.stats).alarm();
+        }
+        *lock(&self.stream) = Some(stream);
+        if size.is_none() {
+            return;
+        }
         if let Err(error) = meta::attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }
@@ -105,7 +112,7 @@ impl PolypSegment {
         }
         gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
         session.set_memory(memory);
-        stream.follower.forget();
+        stream.forget_masks();
     }
 
     /// Says once that no region is searched for in frames that the CPU can not look at.
@@ -156,7 +163,7 @@ impl PolypSegment {
         // Where frames are further apart than masks may be old, those frames are no gap.
         if !stream.timeline.goes_on(time, limit.max(GAP_FRAMES * frame)) {
             self.late_until.store(0, Ordering::Relaxed);
-            stream.follower.forget();
+            stream.forget_masks();
             if let Some(session) = &mut stream.session {
                 session.jump(time);
             }
@@ -168,7 +175,7 @@ impl PolypSegment {
         if let Some((cause, sentence)) = &outcome.trouble {
             self.trouble(*cause, sentence);
         } else if matches!(outcome.badge, Badge::Live | Badge::Held { .. }) {
-            let over = lock(&self.alarm).well(time);
+            let over = lock(&self.troubles).well(time);
             if !over.is_empty() {
                 let names = over.into_iter().map(Cause::name).collect::<Vec<_>>().join(" and ");
                 gst::element_imp_info!(self, gst::LibraryError::Failed, ("masks again, after {names}"));
@@ -179,7 +186,7 @@ impl PolypSegment {
     /// Says a trouble, unless it has been said and is not over.
     pub(super) fn trouble(&self, cause: Cause, sentence: &str) {
         gst::debug!(CAT, imp = self, "{cause:?}: {sentence}");
-        if lock(&self.alarm).trouble(&cause) {
+        if lock(&self.troubles).trouble(&cause) {
             let sentence = format!("{sentence}; the picture goes on without a mask");
             gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{sentence}"));
         }

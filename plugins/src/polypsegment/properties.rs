@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
+use polyp::alarm::{AREA, Rule};
 use polyp_engine::engine::{BACKENDS, Precision};
 
 use super::imp::PolypSegment;
@@ -239,6 +240,35 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         get: |element| element.draft().smoothing.to_value(),
         set: Some(|element, value| {
             element.change(|draft| draft.smoothing = value.get().unwrap_or(draft.smoothing));
+        }),
+    },
+    Property {
+        spec: || {
+            let on = Rule::default();
+            glib::ParamSpecString::builder("alarm")
+                .nick("Alarm")
+                .blurb(&format!("Whether an alarm says that a polyp is in view: off, K/N/R (K of the N newest masks that have alarm-area raise it, R or fewer end it) or on, which is {on}. Each answer of the network counts once. Frames have it in the meta, and an element message polyp-alarm says when it is raised and when it is over. A frame without a mask ends it"))
+                .default_value(Some(Draft::default().alarm.as_str()))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().alarm.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.alarm = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecFloat::builder("alarm-area")
+                .nick("Alarm area")
+                .blurb("The share of what the network sees that a mask has to cover to count for the alarm, at a probability of 0.5 or more; 0 is anything at all")
+                .minimum(0.0)
+                .maximum(1.0)
+                .default_value(AREA)
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().alarm_area.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.alarm_area = value.get().unwrap_or(draft.alarm_area));
         }),
     },
     Property {

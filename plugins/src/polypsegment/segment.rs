@@ -16,6 +16,7 @@ use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
 use polyp_engine::worker::Timing;
 
+use super::alarm::Alarm;
 use super::follow::Follower;
 use super::judge;
 use super::session::{Answer, NotAsked, Session};
@@ -46,6 +47,8 @@ pub(super) struct Stream {
     pub(super) frozen: Frozen,
     /// How the picture moves.
     pub(super) follower: Follower,
+    /// Whether a polyp is in view, where that is asked for.
+    pub(super) alarm: Alarm,
     /// Whether it was said that no region is searched for on a card.
     pub(super) whole_told: bool,
 }
@@ -169,13 +172,19 @@ impl Stream {
     /// Forgets what came before: a flush or other caps.
     pub(super) fn forget(&mut self) {
         self.frozen.forget();
-        self.follower.forget();
+        self.forget_masks();
         if let Some(session) = &mut self.session {
             session.forget();
         }
         if let Some(successor) = &mut self.successor {
             successor.forget();
         }
+    }
+
+    /// Forgets what was made of masks that are no longer shown.
+    pub(super) fn forget_masks(&mut self) {
+        self.follower.forget();
+        self.alarm.forget();
     }
 
     /// Other caps: masks of the old picture lie elsewhere in the new one.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gst::glib;
+use polyp::alarm::{self, Rule};
 use polyp::frozen;
 use polyp::roi::Roi;
 use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
@@ -71,6 +72,8 @@ pub(super) struct Draft {
     pub(super) frozen_after: u32,
     pub(super) motion_compensation: bool,
     pub(super) smoothing: f32,
+    pub(super) alarm: String,
+    pub(super) alarm_area: f32,
     pub(super) enabled: bool,
 }
 
@@ -94,6 +97,8 @@ impl Default for Draft {
             frozen_after: frozen::AFTER,
             motion_compensation: true,
             smoothing: 0.0,
+            alarm: Rule::write(None),
+            alarm_area: alarm::AREA,
             enabled: true,
         }
     }
@@ -127,6 +132,8 @@ pub(super) struct Settings {
     pub(super) motion_compensation: bool,
     /// How much of the masks before stays in a new one, 0 to [`MOST_SMOOTHING`].
     pub(super) smoothing: f32,
+    /// When an alarm is raised; `None` for never.
+    pub(super) alarm: Option<alarm::Settings>,
     pub(super) enabled: bool,
 }
 
@@ -164,6 +171,10 @@ impl Draft {
             wrong.push(format!("property roi, {error}"));
             Roi::default()
         });
+        let rule = Rule::read(self.alarm.trim()).unwrap_or_else(|error| {
+            wrong.push(format!("property {error}"));
+            None
+        });
         if !wrong.is_empty() {
             return Err(wrong.join("; "));
         }
@@ -184,6 +195,7 @@ impl Draft {
             frozen_after: self.frozen_after,
             motion_compensation: self.motion_compensation,
             smoothing: self.smoothing,
+            alarm: rule.map(|rule| alarm::Settings { rule, area: self.alarm_area }),
             enabled: self.enabled,
         })
     }

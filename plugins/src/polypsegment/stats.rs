@@ -26,6 +26,7 @@ pub(super) struct Stats {
     swaps: u64,
     oldest_mask_ms: u32,
     lost: u64,
+    alarms: u64,
     prepare: Sum,
     wait: Sum,
     follow: Sum,
@@ -114,6 +115,11 @@ impl Stats {
         self.lost += 1;
     }
 
+    /// Counts an alarm that was raised.
+    pub(super) fn alarm(&mut self) {
+        self.alarms += 1;
+    }
+
     /// Counts an engine that took another's place.
     pub(super) fn swap(&mut self) {
         self.swaps += 1;
@@ -137,6 +143,7 @@ impl Stats {
             .field("skipped", self.skipped)
             .field("answered", self.answered)
             .field("lost", self.lost)
+            .field("alarms", self.alarms)
             .field("swaps", self.swaps)
             .field("oldest-mask", u64::from(self.oldest_mask_ms) * 1_000_000)
             .build();

@@ -70,7 +70,7 @@ impl PolypSegment {
         if let Some(old) = &mut stream.session {
             session.take_over(old);
         }
-        stream.follower.forget();
+        stream.forget_masks();
         reap(stream.session.replace(session));
     }
 

@@ -80,8 +80,16 @@ fn hang(buffer: &mut gst::Buffer, has_mask: bool, badge: Badge) {
     let time = Duration::from(buffer.pts().unwrap());
     let mask = Arc::new(Segmentation { probability, placement, pts: time, sequence: 0 });
     let segmentation = has_mask.then_some(mask);
-    let meta =
-        FrameMeta { segmentation, motion: None, badge, size: SIZE, sequence: 0, time, trace: Trace::begin() };
+    let meta = FrameMeta {
+        segmentation,
+        motion: None,
+        badge,
+        alarm: None,
+        size: SIZE,
+        sequence: 0,
+        time,
+        trace: Trace::begin(),
+    };
     meta::attach(buffer.make_mut(), meta).unwrap();
 }
 

@@ -8,6 +8,7 @@
     reason = "a test's way to fail"
 )]
 
+mod alarm;
 mod card_memory;
 mod cuda_memory;
 mod fallback;

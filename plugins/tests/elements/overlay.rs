@@ -45,8 +45,16 @@ fn mask(pts_ms: u64) -> Arc<Segmentation> {
 fn hung(pts_ms: u64, segmentation: Option<Arc<Segmentation>>, badge: Badge) -> gst::Buffer {
     let mut buffer = frame(pts_ms);
     let time = Duration::from_millis(pts_ms);
-    let meta =
-        FrameMeta { segmentation, motion: None, badge, size: SIZE, sequence: 0, time, trace: Trace::begin() };
+    let meta = FrameMeta {
+        segmentation,
+        motion: None,
+        badge,
+        alarm: None,
+        size: SIZE,
+        sequence: 0,
+        time,
+        trace: Trace::begin(),
+    };
     meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
     buffer
 }
@@ -159,7 +167,8 @@ fn a_mask_of_another_size_is_a_fault_and_said_once() {
         let mut buffer = frame(0);
         let (segmentation, size) = (Some(mask(0)), Size::new(640, 480));
         let (badge, time, trace) = (Badge::Live, Duration::ZERO, Trace::begin());
-        let meta = FrameMeta { segmentation, motion: None, badge, size, sequence: 0, time, trace };
+        let meta =
+            FrameMeta { segmentation, motion: None, badge, alarm: None, size, sequence: 0, time, trace };
         meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
         assert!(!is_painted(&rig.pass(buffer).0));
     }

@@ -110,7 +110,7 @@ fn mask(source: Rect, probability: impl Fn(usize) -> u8) -> Arc<Segmentation> {
 fn hung(layout: &Layout, segmentation: Option<Arc<Segmentation>>, badge: Badge) -> gst::Buffer {
     let mut buffer = layout.buffer();
     let (size, time, trace) = (layout.size, Duration::ZERO, Trace::begin());
-    let frame = FrameMeta { segmentation, motion: None, badge, size, sequence: 0, time, trace };
+    let frame = FrameMeta { segmentation, motion: None, badge, alarm: None, size, sequence: 0, time, trace };
     meta::attach(buffer.get_mut().unwrap(), frame).unwrap();
     buffer
 }

@@ -11,18 +11,18 @@ pub const RECOVERY: Duration = Duration::from_secs(1);
 
 /// What has been reported and is not over yet.
 #[derive(Debug)]
-pub struct Alarm<C> {
+pub struct Troubles<C> {
     active: Vec<C>,
     well_since: Option<Duration>,
 }
 
-impl<C> Default for Alarm<C> {
+impl<C> Default for Troubles<C> {
     fn default() -> Self {
         Self { active: Vec::new(), well_since: None }
     }
 }
 
-impl<C: Clone + PartialEq> Alarm<C> {
+impl<C: Clone + PartialEq> Troubles<C> {
     /// The frame at `time` met trouble. True when this cause is to be reported now.
     pub fn trouble(&mut self, cause: &C) -> bool {
         self.well_since = None;
@@ -70,35 +70,35 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once_until_it_is_over() {
-        let mut alarm = Alarm::default();
-        assert!(alarm.trouble(&"late"));
-        assert!(!alarm.trouble(&"late"));
-        assert!(alarm.trouble(&"fault"));
-        assert_eq!(alarm.well(ms(0)), [""; 0]);
-        assert_eq!(alarm.well(ms(999)), [""; 0]);
-        assert_eq!(alarm.well(ms(1000)), ["late", "fault"]);
-        assert_eq!(alarm.well(ms(9000)), [""; 0]);
-        assert!(alarm.trouble(&"late"));
+        let mut troubles = Troubles::default();
+        assert!(troubles.trouble(&"late"));
+        assert!(!troubles.trouble(&"late"));
+        assert!(troubles.trouble(&"fault"));
+        assert_eq!(troubles.well(ms(0)), [""; 0]);
+        assert_eq!(troubles.well(ms(999)), [""; 0]);
+        assert_eq!(troubles.well(ms(1000)), ["late", "fault"]);
+        assert_eq!(troubles.well(ms(9000)), [""; 0]);
+        assert!(troubles.trouble(&"late"));
     }
 
     #[test]
     fn a_relapse_starts_the_count_anew() {
-        let mut alarm = Alarm::default();
-        assert!(alarm.trouble(&"late"));
-        assert!(alarm.well(ms(0)).is_empty());
-        assert!(!alarm.trouble(&"late"));
-        assert!(alarm.well(ms(900)).is_empty());
-        assert!(alarm.well(ms(1800)).is_empty());
-        assert_eq!(alarm.well(ms(1900)), ["late"]);
+        let mut troubles = Troubles::default();
+        assert!(troubles.trouble(&"late"));
+        assert!(troubles.well(ms(0)).is_empty());
+        assert!(!troubles.trouble(&"late"));
+        assert!(troubles.well(ms(900)).is_empty());
+        assert!(troubles.well(ms(1800)).is_empty());
+        assert_eq!(troubles.well(ms(1900)), ["late"]);
     }
 
     #[test]
     fn time_that_runs_backwards_is_no_recovery() {
-        let mut alarm = Alarm::default();
-        assert!(alarm.trouble(&"late"));
-        assert!(alarm.well(ms(5000)).is_empty());
-        assert!(alarm.well(ms(10)).is_empty());
-        assert!(alarm.well(ms(20)).is_empty());
-        assert_eq!(alarm.well(ms(1010)), ["late"]);
+        let mut troubles = Troubles::default();
+        assert!(troubles.trouble(&"late"));
+        assert!(troubles.well(ms(5000)).is_empty());
+        assert!(troubles.well(ms(10)).is_empty());
+        assert!(troubles.well(ms(20)).is_empty());
+        assert_eq!(troubles.well(ms(1010)), ["late"]);
     }
 }
