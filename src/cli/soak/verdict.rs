@@ -257,7 +257,7 @@ mod tests {
     fn each_fault_breaks_its_own_check() {
         type Change = fn(&mut Evidence);
         let faults: [(&str, Change); 9] = [
-            ("RSS slope", |run| grow(run, 2)),
+            ("RSS slope", |run| grow(run, 3)),
             ("RSS growth", |run| grow(run, 40)),
             ("descriptors", |run| run.samples[700].own.descriptors = 21),
             ("threads", |run| run.samples[700].engines.threads = 1),
