@@ -40,5 +40,6 @@ mod sharing;
 mod stand_in;
 mod stream;
 mod swap;
+mod swap_real;
 mod system_faults;
 mod untouched;
