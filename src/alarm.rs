@@ -67,10 +67,10 @@ impl Rule {
     /// [`RuleError`] unless `end` < `raise` <= `of` <= [`MOST_ANSWERS`].
     pub fn new(raise: u8, of: u8, end: u8) -> Result<Self, RuleError> {
         let rule = Self { raise, of, end };
-        if rule.is_one() { Ok(rule) } else { Err(RuleError { text: rule.to_string() }) }
+        if rule.is_sound() { Ok(rule) } else { Err(RuleError { text: rule.to_string() }) }
     }
 
-    fn is_one(self) -> bool {
+    fn is_sound(self) -> bool {
         self.end < self.raise && self.raise <= self.of && self.of <= MOST_ANSWERS
     }
 
@@ -108,7 +108,7 @@ impl FromStr for Rule {
         let mut next = || numbers.next().and_then(Result::ok).ok_or_else(refused);
         let rule = Self { raise: next()?, of: next()?, end: next()? };
         // Printed again it must be the same text: that catches signs, leading zeros and what is left over.
-        Some(rule).filter(|rule| rule.is_one() && rule.to_string() == text).ok_or_else(refused)
+        Some(rule).filter(|rule| rule.is_sound() && rule.to_string() == text).ok_or_else(refused)
     }
 }
 

@@ -159,12 +159,15 @@ fn a_run_ends_with_ctrl_c_and_its_file_plays_again_alone() {
     let video: PathBuf = temp.path().join("out.mkv");
     let source = "kind = \"demo\"\nsize = \"640x360\"\nframerate = \"30\"";
     let path = config(temp.path(), source, "kind = \"file\"\npath = \"out.mkv\"");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[segment]\n", "[segment]\nalarm = \"1/1/0\"\n")).unwrap();
     let mut child = polyp(&["run", &path]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     grown(&mut child, &video, 300_000);
     output("kill", &["-INT", &child.id().to_string()]);
     let (code, said, errors) = ended(child.wait_with_output().unwrap());
     assert_eq!(code, 0, "{errors}");
     has(&said, &["frames:", "with a held one", "out.mkv is written"]);
+    has(&errors, &["alarm: a polyp is in view"]);
     // And as a source: to its end, by itself.
     let path = config(temp.path(), "kind = \"file\"\npath = \"out.mkv\"", "kind = \"none\"");
     let (code, said, errors) = ran(&["run", &path]);

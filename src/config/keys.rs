@@ -102,6 +102,7 @@ pub fn table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alarm::Rule;
 
     #[test]
     fn the_document_shows_this_very_table() {
@@ -109,6 +110,8 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let (_, rest) = text.split_once("<!-- keys -->\n").unwrap();
         let (found, _) = rest.split_once("<!-- /keys -->").unwrap();
+        let rule = format!("`on` is {}", Rule::default());
+        assert!(table().contains(&rule), "{rule}");
         assert!(found == table(), "docs/CONFIG.md should hold between its markers:\n{}", table());
     }
 }

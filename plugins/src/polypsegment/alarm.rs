@@ -4,10 +4,12 @@
 
 use gst::subclass::prelude::*;
 use polyp::alarm::{Gate, Settings, covered};
+use polyp::segmentation::Segmentation;
 
 use super::imp::{CAT, PolypSegment};
-use super::segment::Outcome;
-use crate::meta::{FrameMeta, nanoseconds};
+use super::segment::{Frame, Outcome};
+use crate::lock::lock;
+use crate::meta::nanoseconds;
 
 /// The name of the bus message that says that an alarm is raised or over.
 pub const ALARM: &str = "polyp-alarm";
@@ -45,8 +47,9 @@ impl Alarm {
         }
     }
 
-    /// Whether it is to be said that it is raised, or over; `None` where that was said.
-    fn news(&mut self, raised: bool) -> Option<bool> {
+    /// Whether it is to be said that it is raised, or over, after a frame that was given `alarm`; `None` where that was said.
+    pub(super) fn news(&mut self, alarm: Option<bool>) -> Option<bool> {
+        let raised = alarm == Some(true);
         let news = self.said != raised;
         self.said = raised;
         news.then_some(raised)
@@ -54,21 +57,22 @@ impl Alarm {
 }
 
 impl PolypSegment {
-    /// Says once that the alarm is raised, and once that it is over. True when it is raised with this frame.
-    pub(super) fn say_alarm(&self, alarm: &mut Alarm, frame: &FrameMeta) -> bool {
-        let Some(raised) = alarm.news(frame.alarm == Some(true)) else { return false };
+    /// Says and counts that the alarm is raised with this frame, which has that mask; or says that it is over.
+    pub(super) fn say_alarm(&self, raised: bool, mask: Option<&Segmentation>, frame: &Frame<'_>) {
+        if raised {
+            lock(&self.stats).alarm();
+        }
         let mut said = gst::Structure::builder(ALARM)
             .field("raised", raised)
             .field("sequence", frame.sequence)
             .field("running-time", nanoseconds(frame.time))
             .build();
-        if let Some(mask) = &frame.segmentation {
+        if let Some(mask) = mask {
             said.set("mask-sequence", mask.sequence);
             said.set("area", f64::from(covered(mask)));
         }
         gst::debug!(CAT, imp = self, "{said:?}");
         let obj = self.obj();
         self.post_message(gst::message::Element::builder(said).src(&*obj).build());
-        raised
     }
 }

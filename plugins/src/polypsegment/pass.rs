@@ -59,17 +59,14 @@ impl PolypSegment {
         let alarm = stream.alarm.see(&outcome, settings.alarm.filter(|_| settings.enabled));
         trace.total = trace.arrived.elapsed();
         self.count(&mut stream, &outcome, &trace, late && settings.enabled);
-        self.report(&outcome, time);
-        let Outcome { segmentation, motion, badge, .. } = outcome;
-        let size_or = size.unwrap_or_default();
-        let frame = FrameMeta { segmentation, motion, badge, alarm, size: size_or, sequence, time, trace };
-        if self.say_alarm(&mut stream.alarm, &frame) {
-            lock(&self.stats).alarm();
+        if let Some(raised) = stream.alarm.news(alarm) {
+            self.say_alarm(raised, outcome.segmentation.as_deref(), &frame);
         }
         *lock(&self.stream) = Some(stream);
-        if size.is_none() {
-            return;
-        }
+        self.report(&outcome, time);
+        let Outcome { segmentation, motion, badge, .. } = outcome;
+        let Some(size) = size else { return };
+        let frame = FrameMeta { segmentation, motion, badge, alarm, size, sequence, time, trace };
         if let Err(error) = meta::attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }

@@ -87,10 +87,15 @@ fn nothing_of_before_a_flush_a_jump_of_time_or_other_caps_counts() {
 fn a_small_mask_does_not_count() {
     let orders = Arc::<Orders>::default();
     let mut rig = rig(&orders, "1/1/0");
-    assert_eq!(raised(&mut rig, 0, &[POLYP, NONE]), "10");
-    // The obedient engine's masks cover all or nothing: nothing is never enough, whatever the least area.
-    rig.element.set_property("alarm-area", 0.0_f32);
-    assert_eq!(raised(&mut rig, 2, &[NONE, POLYP]), "01");
+    let mut of = |index: u64, cells: usize, area: f32| {
+        orders.cells.store(cells, Ordering::SeqCst);
+        rig.element.set_property("alarm-area", area);
+        raised(&mut rig, index, &[POLYP])
+    };
+    // A hundredth of all cells are 41, rounded up.
+    assert_eq!([of(0, 40, 0.01), of(1, 41, 0.01), of(2, 41, 0.02)], ["0", "1", "0"]);
+    assert_eq!(of(3, 1, 0.0), "1");
+    assert_eq!(raised(&mut rig, 4, &[NONE]), "0", "nothing is never enough, whatever the least area");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstpolyp::meta::{self, FrameMeta, Trace};
+use gstpolyp::meta;
 use gstpolyp::polypsegment::Opened;
 use polyp::decode::Decoder;
 use polyp::frame::{PixelFormat, Rect, Size};
@@ -17,7 +17,7 @@ use polyp_engine::engine::{Backend, Options, Precision};
 use polyp_engine::folder::EngineFolder;
 
 use crate::card_memory::{card_bytes, on_card, place};
-use crate::fixture::{Orders, Rig, at, bytes, engine_folder, init, segmenter, with_factory};
+use crate::fixture::{Orders, Rig, at, bytes, engine_folder, frame_meta, init, segmenter, with_factory};
 use crate::network::CpuNetwork;
 use crate::stand_in::{Call, Streamed, load, stand_in};
 
@@ -80,16 +80,7 @@ fn hang(buffer: &mut gst::Buffer, has_mask: bool, badge: Badge) {
     let time = Duration::from(buffer.pts().unwrap());
     let mask = Arc::new(Segmentation { probability, placement, pts: time, sequence: 0 });
     let segmentation = has_mask.then_some(mask);
-    let meta = FrameMeta {
-        segmentation,
-        motion: None,
-        badge,
-        alarm: None,
-        size: SIZE,
-        sequence: 0,
-        time,
-        trace: Trace::begin(),
-    };
+    let meta = frame_meta(segmentation, badge, SIZE, time);
     meta::attach(buffer.make_mut(), meta).unwrap();
 }
 

@@ -1,18 +1,20 @@
 //! An engine that does as it is told, and elements in a harness around it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstpolyp::meta::{self, FrameMeta};
+use gstpolyp::meta::{self, FrameMeta, Trace};
 use gstpolyp::polypsegment::{Opened, PolypSegment};
 use polyp::decode::Decoder;
+use polyp::frame::Size;
 use polyp::input::{Fit, InputSpec, Normalisation};
 use polyp::model::ModelSpec;
 use polyp::overlay::Badge;
+use polyp::segmentation::Segmentation;
 use polyp_engine::engine::{Description, Engine, Precision};
 use polyp_engine::error::EngineError;
 use polyp_engine::memory::PromptMemory;
@@ -34,6 +36,8 @@ pub(crate) struct Orders {
     pub(crate) fail: AtomicBool,
     pub(crate) panic: AtomicBool,
     pub(crate) nan: AtomicBool,
+    /// Cells that it speaks of, the others being none; 0 is all.
+    pub(crate) cells: AtomicUsize,
     /// Frames begun, warm-up included.
     pub(crate) begun: AtomicU64,
     /// The prompts that frames were asked about.
@@ -76,8 +80,10 @@ impl Engine for Obedient {
         }
         let logit =
             if self.orders.nan.load(Ordering::SeqCst) { f32::NAN } else { (images[0] - 128.0) / 16.0 };
+        let (cells, all) = (self.orders.cells.load(Ordering::SeqCst), batch * SIDE * SIDE);
         logits.clear();
-        logits.resize(batch * SIDE * SIDE, logit);
+        logits.resize(if cells == 0 { all } else { cells }, logit);
+        logits.resize(all, -8.0);
         Ok(())
     }
 }
@@ -205,6 +211,25 @@ impl Rig {
 
     pub(crate) fn stat(&self, name: &str) -> u64 {
         self.element.property::<gst::Structure>("stats").get(name).unwrap()
+    }
+}
+
+/// What `polypsegment` would say of a frame of that size and time.
+pub(crate) fn frame_meta(
+    segmentation: Option<Arc<Segmentation>>,
+    badge: Badge,
+    size: Size,
+    time: Duration,
+) -> FrameMeta {
+    FrameMeta {
+        segmentation,
+        motion: None,
+        badge,
+        alarm: None,
+        size,
+        sequence: 0,
+        time,
+        trace: Trace::begin(),
     }
 }
 

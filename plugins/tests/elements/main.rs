@@ -33,6 +33,7 @@ mod overlay;
 mod plugin_file;
 mod preparing;
 mod properties;
+mod puppet;
 mod refusals;
 mod sharing;
 #[path = "../../../engines/tests/card/stand_in.rs"]

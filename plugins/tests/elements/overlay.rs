@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstpolyp::meta::{self, FrameMeta, Trace};
+use gstpolyp::meta::{self, FrameMeta};
 use polyp::frame::{Rect, Size};
 use polyp::input::Placement;
 use polyp::motion::{Affine, Motion};
 use polyp::overlay::{Badge, STYLES};
 use polyp::segmentation::Segmentation;
 
-use crate::fixture::{Rig, bytes, init, text_of};
+use crate::fixture::{Rig, bytes, frame_meta, init, text_of};
 
 const SIZE: Size = Size::new(320, 240);
 const CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=30/1";
@@ -45,16 +45,7 @@ fn mask(pts_ms: u64) -> Arc<Segmentation> {
 fn hung(pts_ms: u64, segmentation: Option<Arc<Segmentation>>, badge: Badge) -> gst::Buffer {
     let mut buffer = frame(pts_ms);
     let time = Duration::from_millis(pts_ms);
-    let meta = FrameMeta {
-        segmentation,
-        motion: None,
-        badge,
-        alarm: None,
-        size: SIZE,
-        sequence: 0,
-        time,
-        trace: Trace::begin(),
-    };
+    let meta = frame_meta(segmentation, badge, SIZE, time);
     meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
     buffer
 }
@@ -165,10 +156,7 @@ fn a_mask_of_another_size_is_a_fault_and_said_once() {
     let mut rig = overlay(&[]);
     for _ in 0..5 {
         let mut buffer = frame(0);
-        let (segmentation, size) = (Some(mask(0)), Size::new(640, 480));
-        let (badge, time, trace) = (Badge::Live, Duration::ZERO, Trace::begin());
-        let meta =
-            FrameMeta { segmentation, motion: None, badge, alarm: None, size, sequence: 0, time, trace };
+        let meta = frame_meta(Some(mask(0)), Badge::Live, Size::new(640, 480), Duration::ZERO);
         meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
         assert!(!is_painted(&rig.pass(buffer).0));
     }

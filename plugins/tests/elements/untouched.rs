@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstpolyp::meta::{self, FrameMeta, Trace};
+use gstpolyp::meta;
 use polyp::frame::{PixelFormat, Rect, Size};
 use polyp::input::Placement;
 use polyp::overlay::{Badge, STYLES};
 use polyp::segmentation::Segmentation;
 
-use crate::fixture::{Orders, Rig, at, bytes, init, segmenter};
+use crate::fixture::{Orders, Rig, at, bytes, frame_meta, init, segmenter};
 
 const SIZES: [(u32, u32); 7] = [(1, 1), (2, 3), (5, 3), (33, 17), (64, 48), (321, 241), (642, 7)];
 const PADDINGS: [usize; 3] = [0, 1, 13];
@@ -109,8 +109,7 @@ fn mask(source: Rect, probability: impl Fn(usize) -> u8) -> Arc<Segmentation> {
 
 fn hung(layout: &Layout, segmentation: Option<Arc<Segmentation>>, badge: Badge) -> gst::Buffer {
     let mut buffer = layout.buffer();
-    let (size, time, trace) = (layout.size, Duration::ZERO, Trace::begin());
-    let frame = FrameMeta { segmentation, motion: None, badge, alarm: None, size, sequence: 0, time, trace };
+    let frame = frame_meta(segmentation, badge, layout.size, Duration::ZERO);
     meta::attach(buffer.get_mut().unwrap(), frame).unwrap();
     buffer
 }

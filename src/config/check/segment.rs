@@ -39,6 +39,8 @@ impl Rules<'_> {
         let mode = self.choice("segment.mode", draft.mode.as_ref(), Mode::ALL, Mode::name, waits);
         let budget = "a shorter wait is none, and a longer one makes the endoscope unusable";
         let age = "an older mask lies elsewhere than the polyp";
+        let past = "with more than that a mask says what was, and not what is";
+        let part = "it is a share of what the network sees";
         let default = Segment::of(self.path(draft.engine.as_deref().unwrap_or(Path::new(""))));
         Segment {
             engine: default.engine,
@@ -65,17 +67,17 @@ impl Rules<'_> {
             ),
             roi: self.roi(draft.roi.as_deref()),
             motion_compensation: draft.motion_compensation.unwrap_or(default.motion_compensation),
-            smoothing: self.smoothing(draft.smoothing, default.smoothing),
+            smoothing: self.share("segment.smoothing", draft.smoothing, 0.9, default.smoothing, past),
             alarm: self.alarm(draft.alarm.as_deref()),
-            alarm_area: self.alarm_area(draft.alarm_area, default.alarm_area),
+            alarm_area: self.share("segment.alarm_area", draft.alarm_area, 1.0, default.alarm_area, part),
         }
     }
 
-    fn smoothing(&mut self, share: Option<f64>, default: f32) -> f32 {
+    /// A share from 0 to `most`.
+    fn share(&mut self, key: &str, share: Option<f64>, most: f64, default: f32, reason: &'static str) -> f32 {
         let Some(share) = share else { return default };
-        if !(0.0..=0.9).contains(&share) {
-            let reason = "with more than that a mask says what was, and not what is";
-            self.fail("segment.smoothing", share.to_string(), "0 to 0.9", reason);
+        if !(0.0..=most).contains(&share) {
+            self.fail(key, share.to_string(), format!("0 to {most}"), reason);
         }
         share as f32
     }
@@ -90,19 +92,6 @@ impl Rules<'_> {
             self.fail("segment.alarm", quoted(&text), bounds, reason);
             None
         })
-    }
-
-    fn alarm_area(&mut self, share: Option<f64>, default: f32) -> f32 {
-        let Some(share) = share else { return default };
-        if !(0.0..=1.0).contains(&share) {
-            self.fail(
-                "segment.alarm_area",
-                share.to_string(),
-                "0 to 1",
-                "it is a share of what the network sees",
-            );
-        }
-        share as f32
     }
 
     /// Whether the names are known is the element's to say, as for `segment.backend`.
