@@ -11,101 +11,22 @@
 //! word on whether there is a polyp at all changes (a thousandth of the cells or more at 50 %).
 #![expect(clippy::print_stdout, reason = "a tool says what it found")]
 
+mod moving;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use polyp::clip::{Clip, Picture};
-use polyp::config::Framerate;
-use polyp::decode::Decoder;
-use polyp::frame::{Canvas, Colorimetry, FrameView, PixelFormat, Plane, PlaneMut, Size};
+use polyp::clip::Picture;
 use polyp::metric::to_grid;
 use polyp::motion::Tracker;
-use polyp::preprocess::Preprocessor;
 use polyp::roi::{Roi, RoiFinder};
 use polyp::segmentation::Segmentation;
-use polyp_engine::engine::{BACKENDS, Engine, Options};
-use polyp_engine::folder::EngineFolder;
-use polyp_engine::memory::PromptMemory;
 
-type Failure = Box<dyn std::error::Error>;
+use moving::{FRAMERATE, FRAMES, Failure, Frame, Network, animated};
 
 const SHARES: [f32; 5] = [0.0, 0.2, 0.4, 0.6, 0.8];
-const FRAMERATE: Framerate = Framerate { numerator: 25, denominator: 1 };
-const SIZE: Size = Size::new(640, 360);
-const FRAMES: u64 = 50;
 /// Cells at 50 % or more from which there counts as a polyp, as a share of all.
 const PRESENT: f64 = 0.001;
-
-/// A frame and its truth.
-struct Frame {
-    format: PixelFormat,
-    size: Size,
-    colorimetry: Colorimetry,
-    planes: Vec<(Vec<u8>, usize)>,
-    truth: Vec<bool>,
-}
-
-impl Frame {
-    fn view(&self) -> Result<FrameView<'_>, Failure> {
-        let planes: Vec<Plane<'_>> =
-            self.planes.iter().map(|(bytes, stride)| Plane { bytes, stride: *stride }).collect();
-        Ok(FrameView::new(self.format, self.size, self.colorimetry, &planes)?)
-    }
-
-    fn of_clip(clip: &Clip, index: u64) -> Result<Self, Failure> {
-        let format = PixelFormat::Nv12;
-        let mut planes: Vec<(Vec<u8>, usize)> = (0..format.planes())
-            .map(|plane| format.plane_extent(plane, SIZE))
-            .map(|(stride, rows)| (vec![0; stride * rows], stride))
-            .collect();
-        let canvas = planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).collect();
-        clip.paint(index, &mut Canvas::new(format, SIZE, Clip::COLORIMETRY, canvas)?)?;
-        Ok(Self { format, size: SIZE, colorimetry: Clip::COLORIMETRY, planes, truth: clip.truth(index) })
-    }
-
-    fn read(folder: &Path, name: &str) -> Result<Self, Failure> {
-        let picture = image::open(folder.join("images").join(format!("{name}.png")))?.into_rgb8();
-        let mask = image::open(folder.join("masks").join(format!("{name}.png")))?.into_luma8();
-        let size = Size::new(picture.width(), picture.height());
-        let truth = mask.pixels().map(|pixel| pixel.0[0] > 127).collect();
-        let planes = vec![(picture.into_raw(), 3 * size.width as usize)];
-        Ok(Self { format: PixelFormat::Rgb, size, colorimetry: Colorimetry::RGB, planes, truth })
-    }
-}
-
-/// What runs the network.
-struct Network {
-    engine: Box<dyn Engine>,
-    memory: PromptMemory,
-    preprocessor: Preprocessor,
-    decoder: Decoder,
-}
-
-impl Network {
-    fn open(folder: &Path) -> Result<Self, Failure> {
-        let folder = EngineFolder::open(folder)?;
-        let backend = BACKENDS.first().ok_or("there is no backend")?;
-        Ok(Self {
-            engine: (backend.open)(&folder, &Options::default())?,
-            memory: folder.memory()?,
-            preprocessor: Preprocessor::new(folder.manifest().input),
-            decoder: Decoder::new(folder.manifest().temperature)?,
-        })
-    }
-
-    fn mask(
-        &mut self,
-        frame: &FrameView<'_>,
-        finder: &mut RoiFinder,
-        index: u64,
-    ) -> Result<Segmentation, Failure> {
-        let side = self.preprocessor.spec().side_px as usize;
-        let (mut image, mut logits) = (vec![0.0; 3 * side * side], Vec::new());
-        let placement = self.preprocessor.run(frame, finder.source(frame), &mut image)?;
-        self.engine.infer(&image, 1, &self.memory, &mut logits)?;
-        Ok(self.decoder.decode(&logits, placement, FRAMERATE.time_of(index), index, None)?)
-    }
-}
 
 /// What the masks came to with one share of smoothing.
 #[derive(Clone, Copy, Default)]
@@ -128,9 +49,7 @@ fn main() -> Result<(), Failure> {
     let mut tallies = [Tally::default(); SHARES.len()];
     if folder.join("pictures.csv").is_file() {
         for picture in Picture::read_folder(folder)? {
-            let clip = Clip::new(&[picture], SIZE, FRAMERATE, frames)?;
-            let each = (0..frames).map(|index| Frame::of_clip(&clip, index));
-            follow(&mut network, each, &mut tallies)?;
+            follow(&mut network, animated(picture, frames)?, &mut tallies)?;
         }
     } else {
         let list = std::fs::read_to_string(folder.join("meta.csv"))?;

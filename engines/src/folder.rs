@@ -20,6 +20,7 @@ use crate::memory::PromptMemory;
 use crate::onnx;
 use crate::prompt::{TextEncoder, remember};
 use crate::weights::Weights;
+use crate::weights::file::sha256_hex;
 
 pub use write::{NewFolder, write_folder, write_random};
 
@@ -76,7 +77,7 @@ impl EngineFolder {
     /// [`EngineError`] when the file is not a memory, or is one of another prompt side or network.
     pub fn memory(&self) -> Result<PromptMemory, EngineError> {
         let path = self.path.join(MEMORY_FILE);
-        let memory = PromptMemory::read(&path)?;
+        let memory = PromptMemory::from_bytes(&path, &self.read(MEMORY_FILE)?)?;
         let differs = |field: &str, expected: &str, found: &str| {
             Err(EngineError::Field {
                 path: path.clone(),
@@ -121,20 +122,44 @@ impl EngineFolder {
         })
     }
 
+    /// The bytes of one of its files, read once: those that are checked are those that are used, whatever happens to the file meanwhile.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] when it can not be read, [`EngineError::Hash`] when it is not the one that the manifest was written for, as a
+    /// file that is not in the manifest never is.
+    fn read(&self, name: &str) -> Result<Vec<u8>, EngineError> {
+        let path = self.path.join(name);
+        let bytes = std::fs::read(&path).map_err(EngineError::file("read", &path))?;
+        let (expected, found) =
+            (self.manifest.files.get(name).cloned().unwrap_or_default(), sha256_hex(&bytes));
+        if found == expected { Ok(bytes) } else { Err(EngineError::Hash { path, expected, found }) }
+    }
+
+    /// `model.onnx`, for a library that runs it.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] and [`EngineError::Hash`] as for every file of a folder; [`EngineError::Format`] and [`EngineError::Field`] when it
+    /// is no ONNX file, or leads to files that the manifest does not vouch for.
+    pub fn model(&self) -> Result<Vec<u8>, EngineError> {
+        let bytes = self.read(MODEL_FILE)?;
+        onnx::check_self_contained(&self.path.join(MODEL_FILE), &bytes)?;
+        Ok(bytes)
+    }
+
     /// The frame graph's weights, as they stand in `model.onnx`.
     ///
     /// # Errors
-    /// [`EngineError`] when the file is no ONNX graph.
+    /// [`EngineError`] when the file was changed or is no ONNX graph.
     pub fn frame_weights(&self) -> Result<Weights, EngineError> {
-        onnx::read_weights(&self.path.join(MODEL_FILE))
+        onnx::weights(&self.path.join(MODEL_FILE), &self.read(MODEL_FILE)?)
     }
 
     /// The prompt side's weights.
     ///
     /// # Errors
-    /// [`EngineError`] when the file is no safetensors file or lacks a weight.
+    /// [`EngineError`] when the file was changed, is no safetensors file or lacks a weight.
     pub fn prompt_weights(&self) -> Result<Weights, EngineError> {
-        let weights = Weights::read_safetensors(&self.path.join(PROMPT_FILE))?;
+        let weights = Weights::from_safetensors(&self.path.join(PROMPT_FILE), &self.read(PROMPT_FILE)?)?;
         Ok(weights.only(&self.network.prompt_params())?)
     }
 

@@ -39,6 +39,14 @@ impl PromptMemory {
         Self::from_contents(path, file::read(path)?)
     }
 
+    /// The same of a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for reading.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
+        Self::from_contents(path, file::from_bytes(path, bytes)?)
+    }
+
     fn from_contents(path: &Path, contents: file::Contents) -> Result<Self, EngineError> {
         let refuse = |field: &str, expected: &str, found: &str| EngineError::Field {
             path: path.to_owned(),
@@ -133,8 +141,7 @@ mod tests {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<PromptMemory, EngineError> {
-        let path = Path::new("memory.safetensors");
-        PromptMemory::from_contents(path, file::from_bytes(path, bytes)?)
+        PromptMemory::from_bytes(Path::new("memory.safetensors"), bytes)
     }
 
     #[test]

@@ -132,6 +132,29 @@ fn every_file_is_needed_and_must_be_the_one_that_was_written() {
 }
 
 #[test]
+fn a_file_that_is_changed_after_opening_is_not_used() {
+    let (_temp, dir) = folder();
+    let folder = EngineFolder::open(&dir).unwrap();
+    let reads: [(&str, &dyn Fn() -> Option<EngineError>); 4] = [
+        (MODEL_FILE, &|| folder.model().err()),
+        (MODEL_FILE, &|| folder.frame_weights().err()),
+        (PROMPT_FILE, &|| folder.prompt_weights().err()),
+        (MEMORY_FILE, &|| folder.memory().err()),
+    ];
+    for (name, read) in reads {
+        assert!(read().is_none(), "{name}");
+        let path = dir.join(name);
+        let kept = fs::read(&path).unwrap();
+        let mut changed = kept.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        fs::write(&path, &changed).unwrap();
+        let error = read().unwrap();
+        assert!(matches!(&error, EngineError::Hash { path, .. } if path.ends_with(name)), "{error}");
+        fs::write(&path, &kept).unwrap();
+    }
+}
+
+#[test]
 fn a_memory_of_other_weights_is_not_written() {
     let temp = TempDir::new().unwrap();
     let network = Network::new(&small()).unwrap();

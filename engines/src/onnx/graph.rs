@@ -161,7 +161,9 @@ impl Graph {
                 initializer: self.initializers,
                 input: self.inputs,
                 output: self.outputs,
+                ..proto::Graph::default()
             }),
+            ..proto::Model::default()
         }
     }
 }

@@ -18,14 +18,13 @@ use super::read::{array, decode};
 use crate::error::EngineError;
 use crate::weights::Array;
 
-/// The bytes of the half-precision twin of the ONNX file `from`.
+/// The half-precision twin of the ONNX file `bytes`; `from` is its path, for messages.
 ///
 /// # Errors
-/// [`EngineError::File`] when it can not be read, [`EngineError::Format`] or [`EngineError::Field`] when it is not an ONNX file
+/// [`EngineError::Format`] or [`EngineError::Field`] when it is not an ONNX file
 /// as [`super::export`] writes it, or a weight is too large for a half, naming it.
-pub fn halve(from: &Path) -> Result<Vec<u8>, EngineError> {
-    let bytes = std::fs::read(from).map_err(EngineError::file("read", from))?;
-    let (mut model, graph) = decode(from, &bytes)?;
+pub fn halve(from: &Path, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
+    let (mut model, graph) = decode(from, bytes)?;
     let field = |(field, expected, found): Refusal| EngineError::Field {
         path: from.to_owned(),
         field,

@@ -24,3 +24,4 @@ pub use export::export;
 pub use halve::halve;
 pub use ops::{GraphWriter, Value};
 pub use read::read_weights;
+pub(crate) use read::{check_self_contained, weights};

@@ -16,6 +16,9 @@ pub(super) struct Model {
     pub(super) graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
     pub(super) opset_import: Vec<OperatorSet>,
+    /// Not looked into; nothing here writes any.
+    #[prost(bytes = "vec", repeated, tag = "25")]
+    pub(super) functions: Vec<Vec<u8>>,
 }
 
 /// Which version of which operators.
@@ -40,6 +43,9 @@ pub(super) struct Graph {
     pub(super) input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfo>,
+    /// Not looked into; nothing here writes any.
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    pub(super) sparse_initializer: Vec<Vec<u8>>,
 }
 
 /// One operation.
@@ -70,10 +76,21 @@ pub(super) struct Attribute {
     pub(super) s: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub(super) t: Option<Tensor>,
+    /// This and the four below are not looked into; nothing here writes any.
+    #[prost(bytes = "vec", optional, tag = "6")]
+    pub(super) g: Option<Vec<u8>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(super) ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub(super) tensors: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    pub(super) graphs: Vec<Vec<u8>>,
     #[prost(int32, optional, tag = "20")]
     pub(super) kind: Option<i32>,
+    #[prost(bytes = "vec", optional, tag = "22")]
+    pub(super) sparse_tensor: Option<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "23")]
+    pub(super) sparse_tensors: Vec<Vec<u8>>,
 }
 
 /// [`Attribute::kind`]: which of its fields is meant.
@@ -99,6 +116,9 @@ pub(super) struct Tensor {
     /// Little-endian, row-major.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub(super) raw_data: Option<Vec<u8>>,
+    /// Where in which other file the values are; not looked into.
+    #[prost(bytes = "vec", repeated, tag = "13")]
+    pub(super) external_data: Vec<Vec<u8>>,
     /// 1: the values are in another file.
     #[prost(int32, optional, tag = "14")]
     pub(super) data_location: Option<i32>,

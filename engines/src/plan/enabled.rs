@@ -112,8 +112,8 @@ fn compile(
 ) -> Result<(Vec<u8>, String), EngineError> {
     let path = folder.path().join(MODEL_FILE);
     let onnx = match options.precision {
-        PlanPrecision::F32 => std::fs::read(&path).map_err(EngineError::file("read", &path))?,
-        PlanPrecision::F16 => halve(&path)?,
+        PlanPrecision::F32 => folder.model()?,
+        PlanPrecision::F16 => halve(&path, &folder.model()?)?,
     };
     let logger = library::logger()?;
     drop(library::take_said());

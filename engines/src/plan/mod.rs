@@ -168,11 +168,14 @@ pub fn read(folder: &Path) -> Result<Option<Plan>, EngineError> {
         .map_err(|error| EngineError::format(&path, "a plan's description", error.to_string()))?;
     let plan = folder.join(PLAN_FILE);
     let bytes = std::fs::read(&plan).map_err(EngineError::file("read", &plan))?;
-    let found = file::sha256_hex(&bytes);
-    if found != description.plan_sha256 {
-        return Err(EngineError::Hash { path: plan, expected: description.plan_sha256, found });
-    }
+    check_hash(&plan, &bytes, &description)?;
     Ok(Some(Plan { folder: folder.to_owned(), description, found: true }))
+}
+
+/// Refuses a plan that is not the one that `description` was written for.
+fn check_hash(path: &Path, bytes: &[u8], description: &PlanDescription) -> Result<(), EngineError> {
+    let (expected, found) = (description.plan_sha256.clone(), file::sha256_hex(bytes));
+    if found == expected { Ok(()) } else { Err(EngineError::Hash { path: path.to_owned(), expected, found }) }
 }
 
 #[cfg(test)]

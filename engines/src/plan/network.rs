@@ -8,7 +8,7 @@ use trtx::{CudaEngine, DataType, ExecutionContext, Runtime, TensorIOMode};
 
 #[cfg(feature = "tensorrt-rtx")]
 use super::kernels::{self, KernelCache};
-use super::{FLAVOUR, PLAN_FILE, Plan, library};
+use super::{FLAVOUR, PLAN_FILE, Plan, check_hash, library};
 use crate::backend::ports::{IMAGE, LOGITS, Port};
 use crate::cuda::driver::{Address, Card, CardError, Network, Ports};
 use crate::error::EngineError;
@@ -42,6 +42,8 @@ impl TensorRt {
         }
         let path = plan.folder.join(PLAN_FILE);
         let bytes = std::fs::read(&path).map_err(EngineError::file("read", &path))?;
+        // Read once more since it was found: what is loaded is what has that hash.
+        check_hash(&path, &bytes, &plan.description)?;
         drop(library::take_said());
         let failed = failed(&path);
         let mut runtime = Runtime::new(library::logger()?).map_err(&failed)?;

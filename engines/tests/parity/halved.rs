@@ -42,7 +42,7 @@ fn a_halved_engine_draws_the_same_masks() {
     let whole = folder.path().join(MODEL_FILE);
     let temp = tempfile::tempdir().unwrap();
     let half = temp.path().join("half.onnx");
-    std::fs::write(&half, halve(&whole).unwrap()).unwrap();
+    std::fs::write(&half, halve(&whole, &folder.model().unwrap()).unwrap()).unwrap();
     let length = |path: &Path| std::fs::metadata(path).unwrap().len();
     assert!(length(&half) * 2 < length(&whole) + 100_000, "{} of {}", length(&half), length(&whole));
     // A norm that was not folded would still have its statistics.

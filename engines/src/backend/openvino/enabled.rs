@@ -43,8 +43,8 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
     let precision = choose_precision(&core, options.precision)?;
     set_properties(&mut core, precision, options.threads)?;
     let path = folder.path().join(MODEL_FILE);
-    let name = path.to_str().ok_or_else(|| EngineError::format(&path, "a path in UTF-8", "another"))?;
-    let model = core.read_model_from_file(name, "").map_err(failed("reading model.onnx"))?;
+    let bytes = folder.model()?;
+    let model = core.read_model_from_buffer(&bytes, None).map_err(failed("reading model.onnx"))?;
     let (inputs, outputs) = ports(&model).map_err(failed("reading model.onnx"))?;
     check_ports(&path, folder.network(), &inputs, &outputs)?;
     let side = folder.manifest().model.side_px;

@@ -59,7 +59,7 @@ pub(super) fn open_with(
     let session = Session::builder(&environment)
         .and_then(configure)
         .map_err(failed(backend, "setting options"))?
-        .commit_from_file(&path)
+        .commit_from_memory(&folder.model()?)
         .map_err(failed(backend, "reading model.onnx"))?;
     let inputs: Vec<Port> = session.inputs().iter().map(port).collect();
     let outputs: Vec<Port> = session.outputs().iter().map(port).collect();
