@@ -14,18 +14,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gst-plugin-polyp", &["polyp-engine", "polyp"]),
     ("polyp-training", &["polyp-engine", "polyp"]),
     ("polyp-tests", &["gst-plugin-polyp", "polyp-engine", "polyp"]),
+    ("polyp-fuzz", &["gst-plugin-polyp", "polyp-training", "polyp-engine", "polyp"]),
 ];
 
 /// What lies outside of the workspace and may be seen by some of its packages only: the beginning of the crate's name,
 /// and those packages.
 const OUTSIDE: &[(&str, &[&str])] = &[
-    ("gstreamer", &["polyp", "gst-plugin-polyp", "polyp-tests"]),
+    ("gstreamer", &["polyp", "gst-plugin-polyp", "polyp-tests", "polyp-fuzz"]),
     ("openvino", &["polyp-engine"]),
     ("ort", &["polyp-engine"]),
     ("trtx", &["polyp-engine"]),
     ("tch", &["polyp-training"]),
     ("torch-sys", &["polyp-training"]),
-    ("hdf5", &["polyp-training"]),
+    ("hdf5", &["polyp-training", "polyp-fuzz"]),
 ];
 
 /// Folders of which every child folder stands in the README's map.

@@ -13,6 +13,7 @@
 //! the median and the 95th percentile of the frames until it is raised (the frame that raises it counts).
 #![expect(clippy::print_stdout, reason = "a tool says what it found")]
 
+#[allow(dead_code, reason = "no study needs all of it")]
 mod moving;
 
 use std::path::Path;

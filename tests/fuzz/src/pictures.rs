@@ -22,7 +22,7 @@ pub(crate) fn caps(bytes: &[u8]) {
     let Ok(caps) = text.parse::<gst::Caps>() else { return };
     // Only a stream's caps come to the elements: one structure, and no choice left open.
     let Ok(picture) = (if caps.is_fixed() { Picture::from_caps(&caps) } else { return }) else { return };
-    drop(picture.frame_duration());
+    let _duration = picture.frame_duration();
     let buffer = gst::Buffer::with_size(4096).unwrap();
     if picture.view(&buffer, |_| ()).is_ok() {
         let (format, size, _) = picture.kind();
@@ -112,7 +112,7 @@ pub(crate) fn layouts(bytes: &[u8]) {
     let picture = Picture::from_caps(&said.caps()).unwrap();
     let seen = picture.view(&buffer, |frame| {
         let source = RoiFinder::new(Roi::Auto).source(frame);
-        drop(Tracker::new().see(frame, source, Duration::ZERO));
+        let _known = Tracker::new().see(frame, source, Duration::ZERO);
         let normalisation = Normalisation::Fixed { mean: [0.5; 3], std: [0.5; 3] };
         let spec = InputSpec { side_px: SIDE_PX, fit: Fit::Squash, normalisation };
         let mut image = [0.0; 3 * (SIDE_PX * SIDE_PX) as usize];
