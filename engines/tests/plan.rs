@@ -114,6 +114,15 @@ fn loading_without_a_driver_is_a_sentence() {
     {
         std::fs::write(plan.folder.join("model.plan"), &bytes[..cut]).unwrap();
         let error = load(&plan, &card).unwrap();
+        assert!(
+            error.contains("model.plan: expected sha256") && error.contains("changed or cut"),
+            "{cut}: {error}"
+        );
+        // Vouched for by its description, and still no plan.
+        let mut vouched = plan.clone();
+        vouched.description.plan_sha256 =
+            Sha256::digest(&bytes[..cut]).iter().map(|byte| format!("{byte:02x}")).collect();
+        let error = load(&vouched, &card).unwrap();
         assert!(error.contains(words) && error.contains("remove its folder"), "{cut}: {error}");
     }
 }
@@ -146,9 +155,9 @@ fn with_network(temp: &Path, bytes: &[u8]) -> EngineFolder {
 fn files_that_are_no_network_are_refused_with_a_sentence() {
     let whole = std::fs::read(committed().join(MODEL_FILE)).unwrap();
     for (bytes, precision, said) in [
-        (b"this is no network at all".to_vec(), PlanPrecision::F32, "tensor image: expected an input"),
+        (b"this is no network at all".to_vec(), PlanPrecision::F32, "expected a complete ONNX file"),
         (b"this is no network at all".to_vec(), PlanPrecision::F16, "expected a complete ONNX file"),
-        (whole[..whole.len() / 2].to_vec(), PlanPrecision::F32, "backend tensorrt-rtx, reading model.onnx"),
+        (whole[..whole.len() / 2].to_vec(), PlanPrecision::F32, "expected a complete ONNX file"),
         // The committed engine's network under the manifest of one for smaller pictures.
         (
             whole,
