@@ -21,33 +21,30 @@ for target in "${targets[@]}"; do
   [[ " ${all[*]} " == *" $target "* ]] || { printf 'fuzz: expected one of %s, found `%s`\n' "${all[*]}" "$target" >&2; exit 2; }
 done
 
-# LLVM's coverage, which libFuzzer reads; --target keeps it out of build scripts and macros.
-host=$(rustc -vV | sed -n 's/^host: //p')
-flags='--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4'
-for part in inline-8bit-counters pc-table trace-compares; do
-  flags+=" -Cllvm-args=-sanitizer-coverage-$part"
-done
-RUSTFLAGS=$flags cargo build --package polyp-fuzz --profile fuzz --target "$host" --target-dir target/fuzz
-fuzzer=$PWD/target/fuzz/$host/fuzz/polyp-fuzz
+# With the features that the tests have, so that what both build on is built once.
+CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/sancov.sh cargo build --workspace --bin polyp-fuzz \
+  --features polyp-fuzz/libfuzzer,polyp-engine/tensorrt-rtx,polyp-engine/ort-tensorrt
+mkdir -p target/fuzz
+cp target/debug/polyp-fuzz target/fuzz/
 
 broken=$PWD/target/fuzz/broken
 mkdir -p "$broken" target/fuzz/log
 TMPDIR=$(mktemp -d --tmpdir="$([ -d /dev/shm ] && echo /dev/shm || echo /tmp)" polyp-fuzz.XXXXXX)
-export TMPDIR G_DEBUG=fatal_warnings broken fuzzer seconds
+export TMPDIR G_DEBUG=fatal_warnings broken seconds
 trap 'rm -rf "$TMPDIR"' EXIT
 
 one() { # TARGET
   local found=target/fuzz/found/$1 corpus=tests/fuzz/corpus/$1 log=target/fuzz/log/$1.txt
   mkdir -p "$found" "$corpus"
   export POLYP_FUZZ_TARGET=$1
-  if ! "$fuzzer" "$found" "$corpus" -artifact_prefix="$broken/$1-" -max_total_time="$seconds" -timeout=25 \
+  if ! target/fuzz/polyp-fuzz "$found" "$corpus" -artifact_prefix="$broken/$1-" -max_total_time="$seconds" -timeout=25 \
     -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1; then
     printf 'fuzz: %s broke; the end of %s:\n' "$1" "$log"
     tail -n 40 "$log"
     return 1
   fi
   if [ -n "${POLYP_FUZZ_KEEP:-}" ]; then
-    "$fuzzer" -merge=1 "$corpus" "$found" >>"$log" 2>&1
+    target/fuzz/polyp-fuzz -set_cover_merge=1 -use_counters=0 "$corpus" "$found" >>"$log" 2>&1
   fi
   local runs ways
   runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$log" | tail -n 1)

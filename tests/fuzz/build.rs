@@ -1,8 +1,6 @@
 //! Lets the tests and the tool find libtorch, which the trainer links: see docs/ARCHITECTURE.md, "libtorch".
 
 fn main() {
-    // scripts/fuzz.sh sets it.
-    println!("cargo:rustc-check-cfg=cfg(fuzzing)");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     if let Ok(folder) = std::env::var("LIBTORCH") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}/lib");

@@ -36,7 +36,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "layouts", run: pictures::layouts },
     Target { name: "checkpoint", run: training::checkpoint },
     Target { name: "data-set", run: training::data_set },
-    Target { name: "data-set-bytes", run: training::data_set_bytes },
 ];
 
 /// The target of that name.
@@ -130,7 +129,6 @@ mod tests {
         layouts: "layouts",
         checkpoint: "checkpoint",
         data_set: "data-set",
-        data_set_bytes: "data-set-bytes",
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! With `--cfg fuzzing`, as scripts/fuzz.sh builds it: libFuzzer, on the target that `POLYP_FUZZ_TARGET` names. Without: runs one target on
-//! files, to see why it failed.
-#![cfg_attr(fuzzing, no_main)]
+//! With the feature `libfuzzer`, as scripts/fuzz.sh builds it: libFuzzer, on the target that `POLYP_FUZZ_TARGET` names. Without: runs one
+//! target on files, to see why it failed.
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
-#[cfg(fuzzing)]
-mod fuzzing {
+#[cfg(feature = "libfuzzer")]
+#[allow(clippy::print_stderr, reason = "a tool's own words")]
+mod libfuzzer {
     use std::sync::OnceLock;
 
     use polyp_fuzz::{Target, target};
@@ -29,7 +30,7 @@ mod fuzzing {
     );
 }
 
-#[cfg(not(fuzzing))]
+#[cfg(not(feature = "libfuzzer"))]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let names = || polyp_fuzz::TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
