@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+mod trust;
 mod write;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ use crate::prompt::{TextEncoder, remember};
 use crate::weights::Weights;
 use crate::weights::file::sha256_hex;
 
+pub use trust::{SigningKey, Trust};
 pub use write::{NewFolder, write_folder, write_random};
 
 /// An engine folder whose every file was found to be the one that its manifest was written for.
@@ -29,6 +31,7 @@ pub use write::{NewFolder, write_folder, write_random};
 pub struct EngineFolder {
     path: PathBuf,
     manifest: Manifest,
+    manifest_sha256: String,
     network: Network,
 }
 
@@ -39,7 +42,18 @@ impl EngineFolder {
     /// [`EngineError::File`] for a file that is missing, [`EngineError::Format`] and [`EngineError::Field`] for
     /// a manifest that is not one, [`EngineError::Hash`] for a file that was changed.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
-        let manifest = Manifest::read(&path.join(MANIFEST_FILE))?;
+        Self::open_trusted(path, &Trust::Any)
+    }
+
+    /// Opens a folder as [`Self::open`] does, if its manifest is what `trust` asks for.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; [`EngineError::File`] and [`EngineError::Format`] when the manifest is not to be trusted.
+    pub fn open_trusted(path: &Path, trust: &Trust) -> Result<Self, EngineError> {
+        let file = path.join(MANIFEST_FILE);
+        let bytes = std::fs::read(&file).map_err(EngineError::file("read", &file))?;
+        trust.check(path, &bytes)?;
+        let manifest = Manifest::from_bytes(&file, &bytes)?;
         let network = Network::new(&manifest.model)?;
         for (name, expected) in &manifest.files {
             let file = path.join(name);
@@ -48,7 +62,7 @@ impl EngineFolder {
                 return Err(EngineError::Hash { path: file, expected: expected.clone(), found });
             }
         }
-        Ok(Self { path: path.to_owned(), manifest, network })
+        Ok(Self { path: path.to_owned(), manifest, manifest_sha256: sha256_hex(&bytes), network })
     }
 
     /// Where it lies.
@@ -59,6 +73,11 @@ impl EngineFolder {
     /// What it says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The sha256 of its manifest, in hexadecimal: that of the folder, as the manifest has those of all other files.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// Its network's description.

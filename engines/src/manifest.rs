@@ -15,6 +15,8 @@ use crate::error::EngineError;
 
 /// The manifest's file name.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// The file name of the manifest's signature, as minisign names it; mostly there is none.
+pub const SIGNATURE_FILE: &str = "manifest.json.minisig";
 /// The frame graph's file name.
 pub const MODEL_FILE: &str = "model.onnx";
 /// The file name of the prompt side's weights.
@@ -117,8 +119,15 @@ impl Manifest {
     /// # Errors
     /// [`EngineError`] naming the file and the field that is unknown, missing or wrong.
     pub fn read(path: &Path) -> Result<Self, EngineError> {
-        let text = std::fs::read_to_string(path).map_err(EngineError::file("read", path))?;
-        let manifest: Self = serde_json::from_str(&text)
+        Self::from_bytes(path, &std::fs::read(path).map_err(EngineError::file("read", path))?)
+    }
+
+    /// Reads and checks the manifest `bytes`, which the file `path` holds.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
+        let manifest: Self = serde_json::from_slice(bytes)
             .map_err(|cause| EngineError::format(path, "a manifest", cause.to_string()))?;
         manifest.check(path)?;
         Ok(manifest)

@@ -12,9 +12,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use polyp::model::ModelSpec;
 use polyp_engine::engine::{Backend, Engine, Options, Precision};
 use polyp_engine::error::EngineError;
-use polyp_engine::folder::EngineFolder;
+use polyp_engine::folder::{EngineFolder, write_random};
 use polyp_engine::isolation::{Isolated, tool};
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::verify::fixed_image;
@@ -143,6 +144,32 @@ fn there_is_a_reserve_again_after_an_early_death() {
             assert!(begun.elapsed() < LONG, "no process in reserve");
         }
     }
+}
+
+/// Every process is one of the folder that was opened: never of another that lies in its place by now.
+#[test]
+fn a_folder_that_took_another_ones_place_is_not_opened() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("engine");
+    let model = ModelSpec { side_px: 64, ..ModelSpec::lite() };
+    let folder = write_random(&dir, model.clone(), 1).unwrap();
+    let memory = folder.memory().unwrap();
+    let mut engine = open(&folder);
+    std::fs::remove_dir_all(&dir).unwrap();
+    write_random(&dir, model, 2).unwrap();
+    let begun = Instant::now();
+    let image = fixed_image(64, 0);
+    let refused = loop {
+        if let Some(process) = engine.process_id() {
+            send(process, Signal::KILL);
+        }
+        match engine.infer(&image, 1, &memory, &mut Vec::new()) {
+            Err(error) if error.to_string().contains("which was opened before") => break error.to_string(),
+            _ => assert!(begun.elapsed() < LONG, "no process was refused"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(refused.contains(folder.manifest_sha256()), "{refused}");
 }
 
 #[test]

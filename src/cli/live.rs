@@ -15,7 +15,9 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
     let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let engine = place::engine(Some(&segment.engine))?;
     plugin::set(&element, "engine", engine.to_string_lossy().as_ref())?;
-    for (name, text) in [("prompt", &segment.prompt), ("backend", &segment.backend)] {
+    let texts =
+        [("public-key", &segment.public_key), ("prompt", &segment.prompt), ("backend", &segment.backend)];
+    for (name, text) in texts {
         if let Some(text) = text {
             plugin::set(&element, name, text.as_str())?;
         }

@@ -45,6 +45,7 @@ pub(super) enum Device {
 #[serde(deny_unknown_fields)]
 pub(super) struct SegmentDraft {
     pub(super) engine: Option<PathBuf>,
+    pub(super) public_key: Option<String>,
     pub(super) prompt: Option<String>,
     pub(super) backend: Option<String>,
     pub(super) fallback: Option<Vec<String>>,
@@ -142,6 +143,7 @@ impl From<&Segment> for SegmentDraft {
     fn from(segment: &Segment) -> Self {
         Self {
             engine: Some(segment.engine.clone()),
+            public_key: segment.public_key.clone(),
             prompt: segment.prompt.clone(),
             backend: segment.backend.clone(),
             fallback: Some(segment.fallback.clone()),

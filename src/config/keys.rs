@@ -48,6 +48,8 @@ keys! {
     }
     segment {
         engine: "path", "an engine's folder", "none: it must be given", "the network, made ready to run";
+        public_key: "text", "the second line of a `minisign.pub`", "none: no signature is asked for",
+            "whose signature `manifest.json.minisig` an engine has to have; any other engine is refused";
         prompt: "text", "not empty", "what the engine was made for",
             "what to look for; another prompt than the engine's own needs its text encoder";
         backend: "name", "a backend's name, as `openvino`", "the element's own choice",

@@ -86,6 +86,8 @@ pub enum Source {
 pub struct Segment {
     /// The engine's folder.
     pub engine: PathBuf,
+    /// The public key of whoever has to have signed it; without one, anybody.
+    pub public_key: Option<String>,
     /// What to look for; without one, what the engine was made for.
     pub prompt: Option<String>,
     /// The library that runs the engine; without one, the element's own choice.
@@ -144,6 +146,7 @@ impl Segment {
     pub fn of(engine: PathBuf) -> Self {
         Self {
             engine,
+            public_key: None,
             prompt: None,
             backend: None,
             fallback: Vec::new(),

@@ -143,7 +143,7 @@ fn keys_of(texts: &[&str]) -> std::collections::BTreeSet<(String, String)> {
 #[test]
 fn every_key_is_listed() {
     let full = "[source]\nkind = \"demo\"\npath = \"stills\"\n\
-        [segment]\nengine = \"lite\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
+        [segment]\nengine = \"lite\"\npublic_key = \"RWQ\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
     let decklink = full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
     let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
     assert_eq!(keys_of(&[full, &decklink]), listed);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use polyp_engine::folder::EngineFolder;
+use polyp_engine::folder::{EngineFolder, SigningKey, Trust};
 use polyp_engine::manifest::Manifest;
 
 /// Print what an engine folder says of itself, after verifying its files
@@ -15,11 +15,15 @@ pub(super) struct Inspect {
     /// Print the manifest as JSON
     #[arg(long)]
     json: bool,
+    /// Refuse it unless manifest.json.minisig is a signature to this public key, the second line of a minisign.pub
+    #[arg(long, value_name = "KEY")]
+    public_key: Option<String>,
 }
 
 impl Inspect {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let folder = EngineFolder::open(&self.dir)?;
+        let key = self.public_key.as_deref().map(SigningKey::read).transpose()?;
+        let folder = EngineFolder::open_trusted(&self.dir, &key.map_or(Trust::Any, Trust::SignedBy))?;
         if self.json {
             write!(out, "{}", folder.manifest().to_json(&self.dir)?)?;
             return Ok(());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use polyp_engine::folder::Trust;
 use polyp_engine::isolation::serve;
 
 use super::options::Run;
@@ -12,12 +13,16 @@ use super::options::Run;
 pub(super) struct Serve {
     /// The engine folder
     engine: PathBuf,
+    /// The sha256 that its manifest has to have, in hexadecimal
+    #[arg(long, value_name = "SHA256")]
+    manifest: String,
     #[command(flatten)]
     run: Run,
 }
 
 impl Serve {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        Ok(serve(&self.engine, self.run.backend(), &self.run.options())?)
+        let trust = Trust::Manifest(self.manifest.clone());
+        Ok(serve(&self.engine, &trust, self.run.backend(), &self.run.options())?)
     }
 }

@@ -46,6 +46,8 @@ struct Plan {
     tool: PathBuf,
     /// The engine folder.
     folder: PathBuf,
+    /// The sha256 of its manifest: what takes its place later is another engine.
+    manifest_sha256: String,
     backend: &'static str,
     options: Options,
     side_px: usize,
@@ -90,6 +92,7 @@ impl Isolated {
         let plan = Plan {
             tool: tool()?,
             folder: folder.path().to_owned(),
+            manifest_sha256: folder.manifest_sha256().to_owned(),
             backend,
             options: options.clone(),
             side_px,

@@ -62,6 +62,7 @@ impl Process {
         let child = Command::new(&plan.tool)
             .arg("serve")
             .arg(&plan.folder)
+            .args(["--manifest", &plan.manifest_sha256])
             .args(["--backend", plan.backend, "--precision", plan.options.precision.name()])
             .args(["--threads", &plan.options.threads.to_string()])
             .stdin(Stdio::from(theirs))

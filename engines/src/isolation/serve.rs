@@ -12,7 +12,7 @@ use super::shared::{Layout, Part, Shared};
 use super::wire::{Word, hear, say};
 use crate::engine::{Backend, Engine, Options};
 use crate::error::{EngineError, caught};
-use crate::folder::EngineFolder;
+use crate::folder::{EngineFolder, Trust};
 use crate::memory::PromptMemory;
 use crate::weights::Array;
 
@@ -23,9 +23,9 @@ const WARM_UP_RUNS: usize = 2;
 ///
 /// # Errors
 /// [`EngineError`] when the engine can not be opened, which was said to the other side too, or the other side does not talk like one.
-pub fn serve(folder: &Path, backend: &str, options: &Options) -> Result<(), EngineError> {
+pub fn serve(folder: &Path, trust: &Trust, backend: &str, options: &Options) -> Result<(), EngineError> {
     end_with_the_other_side()?;
-    let opened = caught("opening", || Server::open(folder, backend, options));
+    let opened = caught("opening", || Server::open(folder, trust, backend, options));
     let (mut server, ready) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -75,8 +75,13 @@ struct Server {
 }
 
 impl Server {
-    fn open(folder: &Path, backend: &str, options: &Options) -> Result<(Self, Value), EngineError> {
-        let folder = EngineFolder::open(folder)?;
+    fn open(
+        folder: &Path,
+        trust: &Trust,
+        backend: &str,
+        options: &Options,
+    ) -> Result<(Self, Value), EngineError> {
+        let folder = EngineFolder::open_trusted(folder, trust)?;
         let mut engine = (Backend::named(backend)?.open)(&folder, options)?;
         let side = engine.description().side_px;
         let memory = folder.memory()?;

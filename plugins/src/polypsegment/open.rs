@@ -66,7 +66,7 @@ impl fmt::Debug for Opened {
 /// # Errors
 /// When the folder is not a whole engine. No other backend would help with that.
 pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, EngineError> {
-    let folder = Arc::new(EngineFolder::open(path)?);
+    let folder = Arc::new(EngineFolder::open_trusted(path, &settings.trust)?);
     let decoder = Decoder::new(folder.manifest().temperature)?;
     let (options, text_encoder) = (settings.options.clone(), settings.text_encoder.clone());
     let isolation = settings.isolation;

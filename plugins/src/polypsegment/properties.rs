@@ -32,6 +32,18 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
     },
     Property {
         spec: || {
+            glib::ParamSpecString::builder("public-key")
+                .nick("Public key")
+                .blurb("Whose engines are opened: those of which minisign signed manifest.json with the secret key to this public one (the second line of minisign.pub), into manifest.json.minisig beside it. Any other is refused. Empty is none: then the files only have to be the ones that the manifest was written for")
+                .default_value(Some(Draft::default().public_key.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().public_key.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.public_key = text(value))),
+    },
+    Property {
+        spec: || {
             glib::ParamSpecString::builder("prompt")
                 .nick("Prompt")
                 .blurb("What is looked for, in words. Empty is the engine's own prompt, which needs no text encoder. While PLAYING, a new prompt is prepared beside the stream and taken up between two frames, one that was in force lately with the very next; masks of the old one are dropped then. One that can not be prepared is refused with a warning, and the property says what is in force")

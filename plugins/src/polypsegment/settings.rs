@@ -8,6 +8,7 @@ use polyp::alarm::{self, Rule};
 use polyp::frozen;
 use polyp::roi::Roi;
 use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
+use polyp_engine::folder::{SigningKey, Trust};
 
 use crate::polypoverlay::MAX_MASK_AGE;
 
@@ -56,6 +57,7 @@ pub(super) const MOST_SMOOTHING: f32 = 0.9;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
     pub(super) engine: String,
+    pub(super) public_key: String,
     pub(super) prompt: String,
     pub(super) text_encoder: String,
     pub(super) backend: String,
@@ -81,6 +83,7 @@ impl Default for Draft {
     fn default() -> Self {
         Self {
             engine: String::new(),
+            public_key: String::new(),
             prompt: String::new(),
             text_encoder: String::new(),
             backend: BACKENDS.first().map(|backend| backend.name).unwrap_or_default().to_owned(),
@@ -109,6 +112,8 @@ impl Default for Draft {
 pub(super) struct Settings {
     /// `None` only while switched off.
     pub(super) engine: Option<PathBuf>,
+    /// Whose engines are opened.
+    pub(super) trust: Trust,
     /// `None` for the engine's own.
     pub(super) prompt: Option<String>,
     /// `None` for the one that the set-up fetched.
@@ -158,6 +163,10 @@ impl Draft {
             wrong.push(format!("property {error}"));
             ""
         });
+        let trust = given(&self.public_key).map(SigningKey::read).transpose().unwrap_or_else(|error| {
+            wrong.push(format!("property {error}"));
+            None
+        });
         let fallback = self.fallback(backend).unwrap_or_else(|sentence| {
             wrong.push(format!("property fallback{sentence}"));
             Vec::new()
@@ -180,6 +189,7 @@ impl Draft {
         }
         Ok(Settings {
             engine: given(&self.engine).map(PathBuf::from),
+            trust: trust.map_or(Trust::Any, Trust::SignedBy),
             prompt: given(&self.prompt).map(str::to_owned),
             text_encoder: given(&self.text_encoder).map(PathBuf::from),
             backend,
@@ -203,7 +213,7 @@ impl Draft {
 
 impl Draft {
     /// Whether it names the engine that `other` does, to be run in the same way. What is only looked at when an engine is
-    /// opened (`fallback`, `text-encoder`, `share`) makes no other engine.
+    /// opened (`fallback`, `public-key`, `text-encoder`, `share`) makes no other engine.
     pub(super) fn names_engine_of(&self, other: &Self) -> bool {
         let named = |draft: &Self| {
             let words = [&draft.engine, &draft.backend, &draft.precision].map(|word| word.trim().to_owned());
@@ -260,9 +270,10 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said() {
-        let (backend, precision, roi) = ("cuda9".to_owned(), "f8".to_owned(), "here".to_owned());
-        let error = Draft { backend, precision, roi, ..Draft::default() }.check().unwrap_err();
-        for part in ["property backend: expected openvino", "\"f8\"", "property roi, region \"here\""] {
+        let [backend, precision, roi, public_key] = ["cuda9", "f8", "here", "mine"].map(str::to_owned);
+        let error = Draft { backend, precision, roi, public_key, ..Draft::default() }.check().unwrap_err();
+        let key = "property public key: expected the second line of a minisign.pub";
+        for part in ["property backend: expected openvino", "\"f8\"", "property roi, region \"here\"", key] {
             assert!(error.contains(part), "{error}");
         }
     }

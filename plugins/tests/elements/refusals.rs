@@ -86,6 +86,19 @@ fn a_manifest_that_says_what_can_not_be() {
 }
 
 #[test]
+fn an_engine_without_the_signature_that_is_asked_for() {
+    // The public key of minisign's own releases: nobody here has the secret one.
+    let key = ("public-key", "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3");
+    let (place, path) = copy_of_engine();
+    has(&refused("polyplive", &[("engine", &path), key]), &["can not read", "manifest.json.minisig"]);
+    std::fs::write(place.path().join("manifest.json.minisig"), "mine").unwrap();
+    let expected = "manifest.json.minisig: expected a minisign signature of manifest.json by the given public key, found";
+    has(&refused("polypsegment", &[("engine", &path), key]), &[expected]);
+    let broken = [("engine", path.as_str()), ("public-key", "mine")];
+    has(&refused("polypsegment", &broken), &["property public key", "minisign.pub", "\"mine\""]);
+}
+
+#[test]
 fn names_that_are_unknown() {
     let engine = engine_folder().display().to_string();
     let with = |name, value| refused("polypsegment", &[("engine", engine.as_str()), (name, value)]);

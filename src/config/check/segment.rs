@@ -15,6 +15,11 @@ impl Rules<'_> {
             let reason = "the mask is only as good as the engine, so a cart names it";
             self.missing("segment.engine", "an engine's folder", reason);
         }
+        if some_text(&draft.public_key) {
+            let reason = "where engines need no signature, leave the key out";
+            let expected = "a public key, as the second line of minisign.pub has it";
+            self.fail("segment.public_key", "\"\"".to_owned(), expected, reason);
+        }
         if some_text(&draft.prompt) {
             let reason = "without a prompt, leave the key out: the engine's own is used";
             self.fail("segment.prompt", "\"\"".to_owned(), "what to look for, as \"polyp\"", reason);
@@ -44,6 +49,7 @@ impl Rules<'_> {
         let default = Segment::of(self.path(draft.engine.as_deref().unwrap_or(Path::new(""))));
         Segment {
             engine: default.engine,
+            public_key: draft.public_key.clone(),
             prompt: draft.prompt.clone(),
             backend: draft.backend.clone(),
             fallback: self.fallback(draft),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use polyp::model::{ModelSpec, Network};
+use polyp_engine::folder::SigningKey;
 use polyp_engine::manifest::Manifest;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::weights::Weights;
@@ -20,6 +21,18 @@ pub(crate) fn manifest(bytes: &[u8]) {
     drop(Network::new(&manifest.model));
     let again = file("again.json", manifest.to_json(&path).unwrap().as_bytes());
     assert_eq!(Manifest::read(&again).unwrap(), manifest);
+}
+
+/// A signature is refused, whatever it looks like: nobody here has the secret key.
+pub(crate) fn signature(bytes: &[u8]) {
+    let key = SigningKey::read("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3").unwrap();
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let verified = key.verify(Path::new("manifest.json.minisig"), text, b"{}");
+    assert_eq!(taken(verified, "manifest.json.minisig"), None, "{text}");
+    // The same text read as a key.
+    if let Ok(key) = SigningKey::read(text) {
+        assert!(key.verify(Path::new("manifest.json.minisig"), text, b"{}").is_err(), "{text}");
+    }
 }
 
 /// A prompt memory that is taken is the same when it is written and read again, and fits a network or is refused by it.
