@@ -4,7 +4,7 @@
 set -euo pipefail
 flags=()
 case " $* " in
-  *' --crate-name build_script_build '* | *' --crate-type proc-macro '*) ;; # run while building, without libFuzzer
+  *' --crate-name build_script_build '*) ;; # runs while building, without libFuzzer
   *' --crate-name '*)
     flags=(-Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4)
     for part in inline-8bit-counters pc-table trace-compares; do

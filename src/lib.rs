@@ -39,3 +39,4 @@ pub mod preprocess;
 pub mod random;
 pub mod roi;
 pub mod segmentation;
+pub mod session;

@@ -7,4 +7,5 @@ mod house;
 mod launch;
 mod promises;
 mod scripts;
+mod sessions;
 mod tools;

@@ -114,18 +114,10 @@ pub struct DataSource {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest.
-    ///
-    /// # Errors
-    /// [`EngineError`] naming the file and the field that is unknown, missing or wrong.
-    pub fn read(path: &Path) -> Result<Self, EngineError> {
-        Self::from_bytes(path, &std::fs::read(path).map_err(EngineError::file("read", path))?)
-    }
-
     /// Reads and checks the manifest `bytes`, which the file `path` holds.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// [`EngineError`] naming the file and the field that is unknown, missing or wrong.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
         let manifest: Self = serde_json::from_slice(bytes)
             .map_err(|cause| EngineError::format(path, "a manifest", cause.to_string()))?;

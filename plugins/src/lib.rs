@@ -2,7 +2,9 @@
 //!
 //! * [`polypsegment`]: asks the network about every frame and hangs what it said on the buffer.
 //! * [`polypoverlay`]: paints what hangs on the buffer.
-//! * [`polyplive`]: both in one bin, the element that carts use.
+//! * [`polyprecord`]: records the clean picture and what hangs on the buffer.
+//! * [`polyplive`]: all three in one bin, the element that carts use.
+//! * [`polypsessionsrc`]: plays what was recorded.
 //!
 //! What the elements share: [`meta`] is what travels on a buffer, [`picture`] is a mapped buffer as a frame,
 //! [`card`] is a buffer in a card's memory,
@@ -16,12 +18,15 @@
 #![deny(unsafe_code)]
 
 pub mod card;
+mod codec;
 mod lock;
 pub mod meta;
 pub mod picture;
 pub mod polyplive;
 pub mod polypoverlay;
+pub mod polyprecord;
 pub mod polypsegment;
+pub mod polypsessionsrc;
 pub mod property;
 pub mod timeline;
 pub mod troubles;
@@ -33,7 +38,9 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     meta::register();
     polypsegment::register(plugin)?;
     polypoverlay::register(plugin)?;
-    polyplive::register(plugin)
+    polyprecord::register(plugin)?;
+    polyplive::register(plugin)?;
+    polypsessionsrc::register(plugin)
 }
 
 #[expect(missing_docs, reason = "the macro's items are C's entry points")]

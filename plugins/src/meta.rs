@@ -35,6 +35,7 @@ use polyp::frame::{Rect, Size};
 use polyp::motion::Motion;
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
+use polyp::session::EngineRecord;
 use polyp_engine::worker::Timing;
 
 /// The meta's name, as `gst_buffer_get_custom_meta` takes it.
@@ -55,6 +56,8 @@ pub struct FrameMeta {
     pub badge: Badge,
     /// Whether the alarm that a polyp is in view is raised; `None` while it is switched off.
     pub alarm: Option<bool>,
+    /// What makes the masks; `None` while there is no engine.
+    pub engine: Option<Arc<EngineRecord>>,
     /// The frame's size: the mask's placement is in these pixels.
     pub size: Size,
     /// The frame's number in its stream.

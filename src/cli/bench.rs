@@ -56,7 +56,7 @@ impl Bench {
     pub(super) fn run(&self) -> Result<(), Failure> {
         plugin::start()?;
         let frames = Arc::new(self.paint()?);
-        let live = live::make(&self.play.segment()?, &self.play.overlay())?;
+        let live = live::make(&self.play.segment()?, &self.play.overlay(), None)?;
         let text = plugin::make("textoverlay")?;
         text.set_property("text", "textoverlay: one line of text");
         let ours = self.run_through(&live, "sink", &frames, self.time)?;

@@ -135,6 +135,9 @@ fn follow(
                     let words = if raised { "a polyp is in view" } else { "over" };
                     eprintln!("polyp: {}: alarm: {words}", name(&message));
                 }
+                if let Some(words) = element.structure().and_then(recording) {
+                    eprintln!("polyp: {}: {words}", name(&message));
+                }
             }
             gst::MessageView::Latency(_) if pipeline.recalculate_latency().is_err() => {
                 eprintln!("polyp: the pipeline's latency can not be worked out anew");
@@ -147,6 +150,20 @@ fn follow(
 /// Whether an alarm is raised or over, where that is what an element says.
 fn alarm(said: &gst::StructureRef) -> Option<bool> {
     said.get("raised").ok().filter(|_raised: &bool| said.name() == "polyp-alarm")
+}
+
+/// What is said of a recording that begins or has ended, where that is what an element says.
+fn recording(said: &gst::StructureRef) -> Option<String> {
+    let folder = said.get::<String>("folder").ok().filter(|_folder| said.name() == "polyp-recording")?;
+    let count = |name| said.get::<u64>(name).unwrap_or_default();
+    Some(match said.get::<String>("reason") {
+        Ok(reason) => format!(
+            "recorded {folder}: {} frames, {} of them not recorded; it ended because {reason}",
+            count("frames"),
+            count("dropped")
+        ),
+        Err(_) => format!("recording {folder}"),
+    })
 }
 
 fn failed(message: &gst::Message) -> Failure {

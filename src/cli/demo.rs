@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::Args;
 use gst::prelude::*;
 use polyp::clip::Clip;
-use polyp::config::{Isolation, Sink};
+use polyp::config::{Isolation, Record, Sink};
 use polyp::frame::Size;
 
 use super::failure::Failure;
@@ -54,6 +54,9 @@ pub(super) struct Demo {
     /// Kill the engine's process in the middle of the clip, and tell what the frames said; implies --isolation process
     #[arg(long)]
     kill_engine: bool,
+    /// Record the session into this folder
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
     /// Open no window even where there is a display
     #[arg(long)]
     no_window: bool,
@@ -79,7 +82,8 @@ impl Demo {
         if self.kill_engine {
             segment.isolation = Isolation::Process;
         }
-        let live = live::make(&segment, &self.play.overlay())?;
+        let record = self.record.clone().map(Record::into);
+        let live = live::make(&segment, &self.play.overlay(), record.as_ref())?;
         let count = clip.pictures() as u64 * clip.dwell_frames();
         let kill = self.kill_engine.then(|| Kill::new(count / 2));
         let kept = Arc::new(Mutex::new(Kept { kill, ..Kept::default() }));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use polyp::clip::ClipError;
 use polyp::config::ConfigError;
+use polyp::session::SessionError;
 
 /// Why the tool ends without having done its work.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub(super) enum Failure {
     /// The demonstration's stills can not be used.
     #[error("the demonstration clip: {0}")]
     Clip(#[from] ClipError),
+    /// A session can not be read or repaired.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// A file can not be written.
     #[error("{path} can not be written: {message}")]
     Write {
@@ -44,7 +48,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Missing { .. } => 3,
-            Self::Stream(_) | Self::Clip(_) | Self::Write { .. } => 1,
+            Self::Stream(_) | Self::Clip(_) | Self::Session(_) | Self::Write { .. } => 1,
         }
     }
 

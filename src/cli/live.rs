@@ -1,7 +1,7 @@
 //! `polyplive`, set up as a configuration says.
 
 use polyp::alarm::Rule;
-use polyp::config::{Overlay, Segment};
+use polyp::config::{Overlay, Record, Segment};
 
 use super::failure::Failure;
 use super::{place, plugin};
@@ -10,7 +10,11 @@ use super::{place, plugin};
 pub(super) const NAME: &str = "live";
 
 /// The element, with every property that the configuration names.
-pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element, Failure> {
+pub(super) fn make(
+    segment: &Segment,
+    overlay: &Overlay,
+    record: Option<&Record>,
+) -> Result<gst::Element, Failure> {
     let element = plugin::make_named("polyplive", NAME)?;
     let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let engine = place::engine(Some(&segment.engine))?;
@@ -34,13 +38,24 @@ pub(super) fn make(segment: &Segment, overlay: &Overlay) -> Result<gst::Element,
     plugin::set(&element, "smoothing", segment.smoothing)?;
     plugin::set(&element, "alarm", Rule::write(segment.alarm))?;
     plugin::set(&element, "alarm-area", segment.alarm_area)?;
-    plugin::set(&element, "style", overlay.style.as_str())?;
+    paint(&element, overlay)?;
+    if let Some(record) = record {
+        plugin::set(&element, "record", record.path.to_string_lossy().as_ref())?;
+        plugin::set(&element, "record-codec", record.codec.name())?;
+        plugin::set(&element, "record-segment-time", nanoseconds(record.segment_time))?;
+        plugin::set(&element, "record-keep-free", u64::from(record.keep_free_gb) * 1_000_000_000)?;
+    }
+    Ok(element)
+}
+
+/// Has `element` paint as the configuration says.
+pub(super) fn paint(element: &gst::Element, overlay: &Overlay) -> Result<(), Failure> {
+    plugin::set(element, "style", overlay.style.as_str())?;
     let painted = &overlay.settings;
     let levels: Vec<String> = painted.levels.iter().map(f32::to_string).collect();
-    plugin::set(&element, "threshold", painted.threshold)?;
-    plugin::set(&element, "levels", levels.join(","))?;
-    plugin::set(&element, "opacity", painted.opacity)?;
-    plugin::set(&element, "badge", painted.badge)?;
-    plugin::set(&element, "line-px", painted.line_px)?;
-    Ok(element)
+    plugin::set(element, "threshold", painted.threshold)?;
+    plugin::set(element, "levels", levels.join(","))?;
+    plugin::set(element, "opacity", painted.opacity)?;
+    plugin::set(element, "badge", painted.badge)?;
+    plugin::set(element, "line-px", painted.line_px)
 }

@@ -20,6 +20,8 @@ mod place;
 mod plugin;
 mod processes;
 mod reading;
+mod repair;
+mod replay;
 mod run;
 mod sink;
 mod soak;
@@ -43,6 +45,8 @@ enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
     Check(check::Check),
+    Replay(replay::Replay),
+    Repair(repair::Repair),
     Bench(bench::Bench),
     Soak(soak::Soak),
 }
@@ -55,6 +59,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Demo(demo) => demo.run(),
         Verb::Run(run) => run.run(),
         Verb::Check(check) => check.run(),
+        Verb::Replay(replay) => replay.run(),
+        Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),
         Verb::Soak(soak) => soak.run(),
     };

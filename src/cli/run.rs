@@ -4,27 +4,41 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gst::prelude::*;
-use polyp::config::{Config, Sink};
+use polyp::config::{Config, Record, Sink};
 
 use super::failure::Failure;
 use super::source::Opened;
 use super::{bus, live, plugin, sink, source};
 
-/// Play what a configuration says: source, segmentation, overlay, sink
+/// Play what a configuration says: source, segmentation, overlay, recording, sink
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The configuration (TOML); docs/CONFIG.md lists its keys
     #[arg(value_name = "FILE")]
     config: PathBuf,
+    /// Record the session into this folder, as [record] with its path would
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
 }
 
 impl Run {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let config = Config::read(&self.config)?;
+        let mut config = Config::read(&self.config)?;
+        if let Some(path) = &self.record {
+            let known = config.record.take();
+            config.record = Some(match known {
+                Some(record) => Record { path: path.clone(), ..record },
+                None => Record::into(path.clone()),
+            });
+        }
         plugin::start()?;
         let pipeline = gst::Pipeline::new();
         // The output's file is made last: nothing is replaced by a run that can not begin.
-        let live = live::make(&config.segment, &config.overlay)?;
+        let live = live::make(&config.segment, &config.overlay, config.record.as_ref())?;
+        if config.record.is_some() {
+            let notes = config.to_toml().map_err(|error| Failure::Usage(error.to_string()))?;
+            plugin::set(&live, "record-notes", notes)?;
+        }
         let Opened { last, feed } = source::add(&pipeline, &config.source)?;
         pipeline.add(&live).map_err(Failure::build)?;
         last.link(&live).map_err(Failure::build)?;

@@ -97,7 +97,7 @@ impl Soak {
         let framerate = self.play.framerate;
         let clip = clip(self.stills.as_deref(), self.size, framerate, DWELL_S)?;
         let scenes = Arc::new(Scenes::new(clip));
-        let live = live::make(segment, &self.play.overlay())?;
+        let live = live::make(segment, &self.play.overlay(), None)?;
         let frozen = Arc::new(Mutex::new(FrozenTally::default()));
         let (tally, seen) = (Arc::clone(&frozen), Arc::clone(&scenes));
         let gathered = gather(&live, "sink", move |reading, _| {

@@ -6,9 +6,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::draft::{Device, Draft, OverlayDraft, SinkDraft, SourceDraft};
+use super::draft::{Device, Draft, OverlayDraft, RecordDraft, SinkDraft, SourceDraft};
 use super::value::{ValueError, parse_duration, parse_size};
-use super::{Config, Framerate, Overlay, Sink, Source};
+use super::{Codec, Config, Framerate, Overlay, Record, Sink, Source};
 use crate::frame::Size;
 use crate::overlay::{STYLES, Settings, style};
 
@@ -57,10 +57,11 @@ impl Draft {
         let source = rules.source(&self.source);
         let segment = rules.segment(&self.segment);
         let overlay = rules.overlay(&self.overlay);
+        let record = self.record.as_ref().and_then(|record| rules.record(record));
         let sink = rules.sink(&self.sink);
         match (source, sink) {
             (Some(source), Some(sink)) if rules.broken.is_empty() => {
-                Ok(Config { source, segment, overlay, sink })
+                Ok(Config { source, segment, overlay, record, sink })
             }
             _ => Err(rules.broken),
         }
@@ -270,6 +271,34 @@ impl Rules<'_> {
             self.fail(&key, error.found, error.expected, "the overlay could not be painted as asked");
         }
         Overlay { style: name, settings }
+    }
+
+    fn record(&mut self, draft: &RecordDraft) -> Option<Record> {
+        let codec = "what a codec loses is lost for good, so it is never chosen by a misspelt word";
+        let codec = self.choice("record.codec", draft.codec.as_ref(), Codec::ALL, Codec::name, codec);
+        let default = Record::into(PathBuf::new());
+        let segment_time = self.duration(
+            "record.segment_time",
+            draft.segment_time.as_ref(),
+            ["1s", "86400s"],
+            default.segment_time,
+            "a file of less is all overhead, and a larger one is hard to move",
+        );
+        let free = draft.keep_free_gb.unwrap_or(i64::from(default.keep_free_gb));
+        let keep_free_gb = u32::try_from(free).ok().filter(|free| *free <= 100_000);
+        if keep_free_gb.is_none() {
+            let reason = "0 fills the disk, and no disk has more";
+            self.fail("record.keep_free_gb", free.to_string(), "0 to 100000", reason);
+        }
+        let Some(path) = draft.path.as_deref().map(|path| self.path(path)) else {
+            self.missing(
+                "record.path",
+                "a folder",
+                "sessions are written into it; to record nothing, leave [record] out",
+            );
+            return None;
+        };
+        Some(Record { path, codec: codec?, segment_time, keep_free_gb: keep_free_gb? })
     }
 
     fn sink(&mut self, draft: &SinkDraft) -> Option<Sink> {

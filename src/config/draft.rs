@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::value::duration_text;
-use super::{Config, Framerate, Overlay, Segment, Sink, Source};
+use super::{Config, Framerate, Overlay, Record, Segment, Sink, Source};
 use crate::alarm::Rule;
 
 /// A configuration file as it was written.
@@ -18,6 +18,8 @@ pub struct Draft {
     pub(super) segment: SegmentDraft,
     #[serde(default)]
     pub(super) overlay: OverlayDraft,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<RecordDraft>,
     #[serde(default)]
     pub(super) sink: SinkDraft,
 }
@@ -75,6 +77,15 @@ pub(super) struct OverlayDraft {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RecordDraft {
+    pub(super) path: Option<PathBuf>,
+    pub(super) codec: Option<String>,
+    pub(super) segment_time: Option<String>,
+    pub(super) keep_free_gb: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SinkDraft {
     pub(super) kind: Option<String>,
     pub(super) path: Option<PathBuf>,
@@ -96,6 +107,7 @@ impl From<&Config> for Draft {
             source: SourceDraft::from(&config.source),
             segment: SegmentDraft::from(&config.segment),
             overlay: OverlayDraft::from(&config.overlay),
+            record: config.record.as_ref().map(RecordDraft::from),
             sink: SinkDraft::from(&config.sink),
         }
     }
@@ -172,6 +184,17 @@ impl From<&Overlay> for OverlayDraft {
             opacity: Some(plain(settings.opacity)),
             badge: Some(settings.badge),
             line_px: Some(plain(settings.line_px)),
+        }
+    }
+}
+
+impl From<&Record> for RecordDraft {
+    fn from(record: &Record) -> Self {
+        Self {
+            path: Some(record.path.clone()),
+            codec: Some(record.codec.name().to_owned()),
+            segment_time: Some(duration_text(record.segment_time)),
+            keep_free_gb: Some(i64::from(record.keep_free_gb)),
         }
     }
 }

@@ -86,6 +86,15 @@ keys! {
             "whether the state stands in the corner while all is well; trouble is always shown";
         line_px: "px at a frame height of 1080", "0.5 to 16", "`2.5`", "width of the main line";
     }
+    record {
+        path: "path", "a folder", "none: without the section, nothing is recorded",
+            "where sessions are recorded, each in a folder of its own, named by the time (UTC) at which it began";
+        codec: "name", "`h264`, `ffv1`", "`\"h264\"`",
+            "how the picture is kept; `ffv1` keeps every bit of it and takes many times the room. Masks are lossless always";
+        segment_time: "duration", "`\"1s\"` to `\"86400s\"`", "`\"600s\"`", "after how long the next file is begun";
+        keep_free_gb: "gigabytes", "0 to 100000", "`2`",
+            "the recording ends, with a message, when the disk has less left; the picture goes on";
+    }
     sink {
         kind: "name", "`window`, `file`, `none`", "none: it must be given", "where the painted picture goes";
         path: "path", "a file that ends in `.mkv`, for `file`", "none", "what is written; an older file is replaced";

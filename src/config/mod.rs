@@ -35,6 +35,8 @@ pub struct Config {
     pub segment: Segment,
     /// How the mask is painted.
     pub overlay: Overlay,
+    /// What is recorded; `None` for nothing.
+    pub record: Option<Record>,
     /// Where the painted picture goes.
     pub sink: Sink,
 }
@@ -127,6 +129,26 @@ pub struct Overlay {
     pub settings: Settings,
 }
 
+/// How a session is recorded: the picture without the overlay, the masks, and a journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The folder in which each session becomes a folder of its own.
+    pub path: PathBuf,
+    /// How the picture is kept.
+    pub codec: Codec,
+    /// After how long the next file is begun.
+    pub segment_time: Duration,
+    /// The recording ends when the disk has less than so many gigabytes (10^9 bytes) left.
+    pub keep_free_gb: u32,
+}
+
+impl Record {
+    /// Into that folder, and everything else as when its key is left out.
+    pub fn into(path: PathBuf) -> Self {
+        Self { path, codec: Codec::H264, segment_time: Duration::from_secs(600), keep_free_gb: 2 }
+    }
+}
+
 /// Where the painted picture goes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sink {
@@ -214,6 +236,16 @@ named! {
         Live = "live",
         /// Until the latency budget ends; the mask is of this very frame.
         Locked = "locked",
+    }
+}
+
+named! {
+    /// How the picture of a session is kept.
+    Codec {
+        /// Small; what is lost is hardly seen.
+        H264 = "h264",
+        /// Every bit of it.
+        Ffv1 = "ffv1",
     }
 }
 

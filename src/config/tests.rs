@@ -100,6 +100,17 @@ fn keys_of_another_kind_are_refused() {
 }
 
 #[test]
+fn a_recording_needs_its_folder_and_right_values() {
+    let with = |record: &str| format!("{LEAST}\n[record]\n{record}");
+    assert_eq!(broken(&with("codec = \"h264\"")), ["record.path"]);
+    let wrong = with("path = \"s\"\ncodec = \"vp9\"\nsegment_time = \"1ms\"\nkeep_free_gb = -1");
+    assert_eq!(broken(&wrong), ["record.codec", "record.segment_time", "record.keep_free_gb"]);
+    let record = check(&with("path = \"s\"")).unwrap().record.unwrap();
+    assert_eq!(record, Record::into(Path::new("carts/s").to_owned()));
+    assert!(check(LEAST).unwrap().record.is_none());
+}
+
+#[test]
 fn unknown_keys_and_wrong_types_are_refused_with_their_line() {
     let misspelt = Draft::parse(&LEAST.replace("engine", "engin")).unwrap_err().to_string();
     assert!(misspelt.contains("engin") && misspelt.contains("line 4"), "{misspelt}");
@@ -119,7 +130,7 @@ fn a_configuration_written_out_is_the_same_configuration() {
         "kind = \"file\"\npath = \"a.mkv\"",
         "kind = \"v4l2\"\nsize = \"720p\"\nframerate = \"60000/1001\"",
         "kind = \"decklink\"\ndevice = 2\nmode = \"1080i50\"",
-        "kind = \"demo\"\npath = \"stills\"",
+        "kind = \"demo\"\npath = \"stills\"\n[record]\npath = \"s\"\ncodec = \"ffv1\"\nsegment_time = \"90s\"\nkeep_free_gb = 0",
     ];
     for source in sources {
         let text = LEAST.replace("kind = \"test\"", source).replace("\"none\"", "\"file\"\npath = \"o.mkv\"");
@@ -143,7 +154,8 @@ fn keys_of(texts: &[&str]) -> std::collections::BTreeSet<(String, String)> {
 #[test]
 fn every_key_is_listed() {
     let full = "[source]\nkind = \"demo\"\npath = \"stills\"\n\
-        [segment]\nengine = \"lite\"\npublic_key = \"RWQ\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
+        [segment]\nengine = \"lite\"\npublic_key = \"RWQ\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n\
+        [record]\npath = \"sessions\"\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
     let decklink = full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
     let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
     assert_eq!(keys_of(&[full, &decklink]), listed);

@@ -176,7 +176,7 @@ impl FrameOps for ShapeOps {
 
     fn reshape(&self, x: &Shape, dims: &[usize]) -> Checked {
         let [batch, rest @ ..] = x.as_slice() else { return Err(wrong("reshape", "a batch axis", x)) };
-        if rest.iter().product::<usize>() != dims.iter().product() {
+        if rest.iter().product::<usize>() != dims.iter().product::<usize>() {
             return Err(wrong("reshape", dims, rest));
         }
         Ok([&[*batch], dims].concat())

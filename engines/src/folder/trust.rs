@@ -37,13 +37,15 @@ impl Trust {
             }
             Self::Manifest(expected) => {
                 let found = sha256_hex(bytes);
-                let sentence = |hash: &str| format!("the manifest with sha256 {hash}");
-                let (path, expected) = (dir.join(MANIFEST_FILE), expected.as_str());
-                if found == expected {
+                if found == *expected {
                     return Ok(());
                 }
-                let expected = format!("{}, which was opened before", sentence(expected));
-                Err(EngineError::format(&path, expected, sentence(&found)))
+                let expected = format!("the one with sha256 {expected}, which was opened before");
+                Err(EngineError::format(
+                    &dir.join(MANIFEST_FILE),
+                    expected,
+                    format!("one with sha256 {found}"),
+                ))
             }
         }
     }
@@ -60,7 +62,7 @@ impl SigningKey {
     /// [`EngineError::Refused`] when that is none.
     pub fn read(text: &str) -> Result<Self, EngineError> {
         let refused = |_error| EngineError::Refused {
-            option: "public key",
+            option: "public-key",
             expected: "the second line of a minisign.pub, 56 characters of base64".to_owned(),
             found: format!("{text:?}"),
         };
@@ -180,7 +182,7 @@ mod tests {
     fn what_is_no_key_is_refused() {
         for text in ["", "RWQ", "untrusted comment: minisign public key"] {
             let error = SigningKey::read(text).unwrap_err().to_string();
-            assert!(error.starts_with("public key: expected the second line of a minisign.pub"), "{error}");
+            assert!(error.starts_with("public-key: expected the second line of a minisign.pub"), "{error}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! `polyplive`: `polypsegment` and `polypoverlay` in one bin, the element that carts use.
+//! `polyplive`: `polypsegment`, `polyprecord` and `polypoverlay` in one bin, the element that carts use.
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=30 ! video/x-raw,format=BGRx,width=640,height=480 ! polyplive engine=ENGINE style=outline ! videoconvert ! autovideosink
 //! ```
 //!
-//! It has the properties of both, under the same names; one that both have (`enabled`, `max-mask-age`) is set on
-//! both. Its two parts are its children `segment` and `overlay`.
+//! It has the properties of all three, under the same names; one that two have (`enabled`, `max-mask-age`) is set on
+//! both. Its parts are its children `segment`, `record` and `overlay`. With `record`, sessions are recorded; `start`, `stop` and `mark` are
+//! the recorder's action signals.
 //!
-//! Not here: anything that the two do not do.
+//! Not here: anything that the three do not do.
 
 mod imp;
 

@@ -97,6 +97,7 @@ mod tests {
             motion: None,
             badge,
             alarm: None,
+            engine: None,
             size: SIZE,
             sequence: 0,
             time: ms(100),

@@ -40,6 +40,8 @@ pub type OpenEngine = Box<dyn FnOnce() -> Result<Box<dyn Engine>, EngineError> +
 pub struct Opened {
     /// What it is called.
     pub name: String,
+    /// The sha256 of its manifest; empty where it is no folder.
+    pub manifest_sha256: String,
     /// What tells it apart from every engine that runs otherwise: elements whose engines have the same share one. `None` is
     /// shared with nobody.
     pub identity: Option<String>,
@@ -86,8 +88,12 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
         let (of_folder, options) = of_engine();
         Ok(Opened {
             name: folder.manifest().name.clone(),
+            manifest_sha256: folder.manifest_sha256().to_string(),
             // The manifest has the hashes of all files: a folder that was replaced is another engine.
-            identity: Some(format!("{place:?} {:?} {name} {options:?} {isolation:?}", folder.manifest())),
+            identity: Some(format!(
+                "{place:?} {} {name} {options:?} {isolation:?}",
+                folder.manifest_sha256()
+            )),
             input: folder.manifest().input,
             decoder: decoder.clone(),
             remember: Arc::clone(&remember),

@@ -37,6 +37,9 @@ impl PolypSegment {
         let taken = lock(&self.stream).take();
         let Some(mut stream) = taken else { return };
         self.catch_up(&mut stream);
+        if stream.engine.is_none() && stream.session.is_some() {
+            stream.engine = lock(&self.running).as_ref().and_then(|running| running.runs.record());
+        }
         self.tell_whole(&mut stream, &settings);
         let size = stream.picture.as_ref().map(Picture::size);
         let time = self.time(&mut stream, buffer);
@@ -62,11 +65,12 @@ impl PolypSegment {
         if let Some(raised) = stream.alarm.news(alarm) {
             self.say_alarm(raised, outcome.segmentation.as_deref(), &frame);
         }
+        let engine = stream.engine.clone();
         *lock(&self.stream) = Some(stream);
         self.report(&outcome, time);
         let Outcome { segmentation, motion, badge, .. } = outcome;
         let Some(size) = size else { return };
-        let frame = FrameMeta { segmentation, motion, badge, alarm, size, sequence, time, trace };
+        let frame = FrameMeta { segmentation, motion, badge, alarm, engine, size, sequence, time, trace };
         if let Err(error) = meta::attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }
@@ -107,6 +111,7 @@ impl PolypSegment {
             let Some(running) = running.as_mut().filter(|running| running.engine == engine) else { return };
             running.runs.prompt.clone_from(&memory.prompt);
         }
+        stream.engine = None;
         gst::info!(CAT, imp = self, "prompt {:?} from here on", memory.prompt);
         session.set_memory(memory);
         stream.forget_masks();
@@ -137,6 +142,7 @@ impl PolypSegment {
             Ok(ready) => {
                 let Ready { session, runs, .. } = *ready;
                 stream.session = Some(session);
+                stream.engine = None;
                 if let Some(running) = lock(&self.running).as_mut() {
                     running.runs = runs;
                 }

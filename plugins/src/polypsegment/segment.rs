@@ -11,6 +11,7 @@ use polyp::frozen::Frozen;
 use polyp::motion::{Lost, Motion};
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
+use polyp::session::EngineRecord;
 use polyp_engine::cuda::arguments::SourceFormat;
 use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
@@ -47,6 +48,8 @@ pub(super) struct Stream {
     pub(super) frozen: Frozen,
     /// How the picture moves.
     pub(super) follower: Follower,
+    /// What is recorded of the engine and prompt in force; `None` where that has to be asked.
+    pub(super) engine: Option<Arc<EngineRecord>>,
     /// Whether a polyp is in view, where that is asked for.
     pub(super) alarm: Alarm,
     /// Whether it was said that no region is searched for on a card.

@@ -272,7 +272,7 @@ mod tests {
     fn everything_that_is_wrong_is_said() {
         let [backend, precision, roi, public_key] = ["cuda9", "f8", "here", "mine"].map(str::to_owned);
         let error = Draft { backend, precision, roi, public_key, ..Draft::default() }.check().unwrap_err();
-        let key = "property public key: expected the second line of a minisign.pub";
+        let key = "property public-key: expected the second line of a minisign.pub";
         for part in ["property backend: expected openvino", "\"f8\"", "property roi, region \"here\"", key] {
             assert!(error.contains(part), "{error}");
         }

@@ -85,7 +85,13 @@ impl Start {
 
     /// What can be said while nothing runs.
     pub(super) fn runs(&self, memory: &PromptMemory) -> Runs {
-        Runs { engine: self.opened.name.clone(), prompt: memory.prompt.clone(), description: None }
+        Runs {
+            engine: self.opened.name.clone(),
+            prompt: memory.prompt.clone(),
+            manifest_sha256: self.opened.manifest_sha256.clone(),
+            temperature: self.opened.decoder.temperature(),
+            description: None,
+        }
     }
 
     /// Goes on until a backend runs. Without `beside`, it stops before the first preparation.
@@ -134,20 +140,20 @@ impl Rest {
         memory: &Arc<PromptMemory>,
         beside: Option<&Beside<'_>>,
     ) -> Result<Ready, EngineError> {
-        let Opened { name, identity, input, decoder, prepare, engine, .. } = opened;
+        let Opened { name, manifest_sha256, identity, input, decoder, prepare, engine, .. } = opened;
         if let (Some(prepare), Some(beside)) = (prepare, beside) {
             caught("preparing", || prepare(beside.hear))?;
         }
         if beside.is_some_and(|beside| !(beside.wanted)()) {
             return Err(EngineError::Worker { message: UNWANTED.to_owned() });
         }
-        let prompt = memory.prompt.clone();
+        let (prompt, temperature) = (memory.prompt.clone(), decoder.temperature());
         let identity = identity.filter(|_| self.share);
         let start = || Worker::start(engine, Arc::clone(memory), decoder, START_LIMIT);
         let worker = shared::worker(identity.as_deref(), memory, start)?;
         let description = Some(worker.description());
         let session = Session::new(worker, input, self.roi);
-        let runs = Runs { engine: name, prompt, description };
+        let runs = Runs { engine: name, prompt, manifest_sha256, temperature, description };
         Ok(Ready { session, runs, announcement: self.candidates.announcement(backend) })
     }
 }

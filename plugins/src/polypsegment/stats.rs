@@ -1,8 +1,10 @@
 //! What was done, in figures: the property `stats`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use polyp::overlay::Badge;
+use polyp::session::EngineRecord;
 use polyp_engine::engine::Description;
 
 use crate::meta::{Trace, nanoseconds};
@@ -63,8 +65,32 @@ pub(super) struct Runs {
     pub(super) engine: String,
     /// The prompt that the network is asked about.
     pub(super) prompt: String,
+    /// The sha256 of its manifest.
+    pub(super) manifest_sha256: String,
+    /// What its logits are divided by.
+    pub(super) temperature: f32,
     /// The worker's description of it.
     pub(super) description: Option<Description>,
+}
+
+impl Runs {
+    /// What is recorded of it, while something runs.
+    pub(super) fn record(&self) -> Option<Arc<EngineRecord>> {
+        let description = self.description.as_ref()?;
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Some(Arc::new(EngineRecord {
+            pts_ns: 0,
+            name: self.engine.clone(),
+            manifest_sha256: self.manifest_sha256.clone(),
+            prompt: self.prompt.clone(),
+            temperature: self.temperature,
+            side_px: number(description.side_px),
+            backend: description.backend.to_owned(),
+            library: description.library.clone(),
+            precision: description.precision.name().to_owned(),
+            threads: number(description.threads),
+        }))
+    }
 }
 
 impl Stats {

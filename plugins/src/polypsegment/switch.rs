@@ -71,6 +71,7 @@ impl PolypSegment {
             session.take_over(old);
         }
         stream.forget_masks();
+        stream.engine = None;
         reap(stream.session.replace(session));
     }
 

@@ -251,6 +251,7 @@ fn segmenter_on_card(call: Call) -> gst::Element {
         let memory = Arc::new(folder.memory()?);
         Ok(Opened {
             name: "small".to_owned(),
+            manifest_sha256: String::new(),
             identity: None,
             input: folder.manifest().input,
             decoder: Decoder::new(folder.manifest().temperature)?,

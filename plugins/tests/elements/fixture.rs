@@ -132,6 +132,7 @@ pub(crate) fn opened(orders: &Arc<Orders>, backend: &'static str) -> Result<Open
     orders.begun.store(0, Ordering::SeqCst);
     Ok(Opened {
         name: "obedient".to_owned(),
+        manifest_sha256: String::new(),
         identity: None,
         input: InputSpec {
             side_px: SIDE as u32,
@@ -226,6 +227,7 @@ pub(crate) fn frame_meta(
         motion: None,
         badge,
         alarm: None,
+        engine: None,
         size,
         sequence: 0,
         time,

@@ -37,7 +37,7 @@ fn chain(caps: &str, overlay: bool) -> (Harness, gst::Element) {
 }
 
 /// A frame of noise as long as GStreamer says a frame of those caps is.
-fn noise(caps: &str, index: u64) -> gst::Buffer {
+pub(crate) fn noise(caps: &str, index: u64) -> gst::Buffer {
     let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
     let mut state = 0x9e37_79b9_u32;
     let data: Vec<u8> = std::iter::repeat_with(|| {
@@ -51,7 +51,7 @@ fn noise(caps: &str, index: u64) -> gst::Buffer {
     buffer
 }
 
-fn caps_of(format: PixelFormat, size: Size) -> String {
+pub(crate) fn caps_of(format: PixelFormat, size: Size) -> String {
     let (name, Size { width, height }) = (format.name(), size);
     format!("video/x-raw,format={name},width={width},height={height},framerate=30/1")
 }

@@ -34,6 +34,7 @@ mod plugin_file;
 mod preparing;
 mod properties;
 mod puppet;
+mod recording;
 mod refusals;
 mod sharing;
 #[path = "../../../engines/tests/card/stand_in.rs"]

@@ -111,6 +111,7 @@ pub(crate) fn opened(works: &Arc<Works>, backend: &'static str) -> Result<Opened
     let (of_engine, of_prompts) = (Arc::clone(works), Arc::clone(works));
     Ok(Opened {
         name: format!("engine {number}"),
+        manifest_sha256: String::new(),
         identity: works.shared.then(|| format!("{:p} {number}", Arc::as_ptr(works))),
         input: InputSpec {
             side_px: SIDE as u32,

@@ -104,6 +104,7 @@ pub(crate) fn puppet(
             Ok(Arc::new(PromptMemory { prompt, encoder_sha256, engine_sha256, tensors: Vec::new() }))
         }),
         prepare: None,
+        manifest_sha256: String::new(),
         identity: None,
         engine: Box::new(move || Ok(Box::new(Puppet { orders, done, number, description }))),
     })

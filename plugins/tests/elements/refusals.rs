@@ -95,7 +95,7 @@ fn an_engine_without_the_signature_that_is_asked_for() {
     let expected = "manifest.json.minisig: expected a minisign signature of manifest.json by the given public key, found";
     has(&refused("polypsegment", &[("engine", &path), key]), &[expected]);
     let broken = [("engine", path.as_str()), ("public-key", "mine")];
-    has(&refused("polypsegment", &broken), &["property public key", "minisign.pub", "\"mine\""]);
+    has(&refused("polypsegment", &broken), &["property public-key", "minisign.pub", "\"mine\""]);
 }
 
 #[test]

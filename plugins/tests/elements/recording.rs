@@ -1,0 +1,562 @@
+//! Sessions: what `polyprecord` writes, what it never does to the picture, and what `polypsessionsrc` gives back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gstpolyp::meta::{self, FrameMeta};
+use polyp::frame::{PixelFormat, Rect, Size};
+use polyp::input::Placement;
+use polyp::motion::{Affine, Motion};
+use polyp::overlay::Badge;
+use polyp::random::Random;
+use polyp::segmentation::Segmentation;
+use polyp::session::{Agreement, EngineRecord, FrameRecord, Player, Record, agreement, repair};
+
+use crate::fixture::{Rig, at, bytes, frame_meta, init, text_of};
+use crate::formats::{caps_of, noise};
+
+const SMALL: Size = Size::new(64, 48);
+
+/// A recorder into `folder`, with properties as text.
+fn recorder(folder: &Path, properties: &[(&str, &str)]) -> gst::Element {
+    init();
+    let element = gst::ElementFactory::make("polyprecord").build().unwrap();
+    element.set_property("record", folder.display().to_string());
+    element.set_property("record-keep-free", 0_u64);
+    // No frame is lost because this machine is busy; the tests of what is lost say how many may wait.
+    element.set_property("record-queue", 600_u32);
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    element
+}
+
+/// The mask of frame `index`: `side` times `side` cells.
+fn mask(index: u64, side: u32, size: Size) -> Arc<Segmentation> {
+    let mut random = Random::new(&[index, 77]);
+    let cells = (side * side) as usize;
+    let placement = Placement {
+        source: Rect { x: 2, y: 1, width: size.width - 2, height: size.height - 1 },
+        target: Rect { x: 0, y: 4, width: side, height: side - 8 },
+        side_px: side,
+    };
+    let probability = (0..cells).map(|_| random.below(256) as u8).collect();
+    Arc::new(Segmentation { probability, placement, pts: at(index).into(), sequence: index })
+}
+
+/// What hangs on frame `index`: the mask of a frame four to six before, moved along; the network was asked about every third.
+fn hung(index: u64, side: u32, size: Size) -> FrameMeta {
+    let held = index.checked_sub(4).map(|of| of / 3 * 3);
+    let (mask, badge) = match held {
+        Some(of) => {
+            let age_ms = u32::try_from((at(index) - at(of)).mseconds()).unwrap();
+            (Some(mask(of, side, size)), Badge::Held { age_ms })
+        }
+        None => (None, Badge::NoMask),
+    };
+    let map = Affine { matrix: [[1.0, 0.01], [-0.02, 0.99]], offset: [index as f32 * 0.3, -1.5] };
+    let motion =
+        mask.as_ref().map(|mask| Motion { from: mask.pts, to: at(index).into(), map, quality: 0.75 });
+    let engine = EngineRecord { name: "fixture".to_owned(), side_px: side, ..EngineRecord::default() };
+    FrameMeta {
+        motion,
+        alarm: Some(index.is_multiple_of(2)),
+        engine: Some(Arc::new(engine)),
+        sequence: index,
+        ..frame_meta(mask, badge, size, at(index).into())
+    }
+}
+
+/// A frame of noise with what hangs on it.
+fn frame(caps: &str, index: u64, side: u32, size: Size) -> gst::Buffer {
+    let mut buffer = noise(caps, index);
+    let writable = buffer.make_mut();
+    for byte in writable.map_writable().unwrap().iter_mut() {
+        *byte = byte.wrapping_add((index as u8).wrapping_mul(5));
+    }
+    writable.set_pts(at(index));
+    meta::attach(writable, hung(index, side, size)).unwrap();
+    buffer
+}
+
+/// The sessions in `folder`, in their order.
+fn sessions(folder: &Path) -> Vec<PathBuf> {
+    let mut sessions: Vec<PathBuf> =
+        fs::read_dir(folder).map(|entries| entries.map(|e| e.unwrap().path()).collect()).unwrap_or_default();
+    sessions.sort();
+    sessions
+}
+
+/// The only session in `folder`, in which everything agrees.
+fn whole(folder: &Path) -> (PathBuf, Agreement) {
+    let found = sessions(folder);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let agreement = agreement(&found[0]).unwrap();
+    assert_eq!(agreement.wrong, Vec::<String>::new());
+    (found[0].clone(), agreement)
+}
+
+fn records(session: &Path) -> Vec<Record> {
+    Player::open(session).unwrap().map(|played| played.unwrap().record).collect()
+}
+
+fn lines(session: &Path) -> Vec<FrameRecord> {
+    let frame = |record| match record {
+        Record::Frame(frame) => Some(*frame),
+        _ => None,
+    };
+    records(session).into_iter().filter_map(frame).collect()
+}
+
+/// Plays a session to its end, or to what is wrong with it: its frames with their caps.
+fn played(session: &Path, masks: &str) -> Result<Vec<(gst::Caps, gst::Buffer)>, String> {
+    init();
+    let source = gst::ElementFactory::make("polypsessionsrc")
+        .property("session", session.display().to_string())
+        .property_from_str("masks", masks)
+        .build()
+        .unwrap();
+    let sink = gst_app::AppSink::builder().sync(false).build();
+    let pipeline = gst::Pipeline::new();
+    pipeline.add_many([&source, sink.upcast_ref()]).unwrap();
+    source.link(&sink).unwrap();
+    let bus = pipeline.bus().unwrap();
+    let _said_on_the_bus = pipeline.set_state(gst::State::Playing);
+    let mut frames = Vec::new();
+    let limit = gst::ClockTime::from_seconds(20);
+    while let Some(sample) = sink.try_pull_sample(Some(limit)) {
+        frames.push((sample.caps_owned().unwrap(), sample.buffer_owned().unwrap()));
+    }
+    let error = bus.pop_filtered(&[gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).unwrap();
+    error.map_or(Ok(frames), |error| Err(text_of(&error)))
+}
+
+/// A picture's bytes without what pads its rows, and without BGRx's fourth.
+fn pixels(caps: &gst::Caps, buffer: &gst::Buffer) -> Vec<u8> {
+    let picture = gstpolyp::picture::Picture::from_caps(caps).unwrap();
+    let (format, size, _) = picture.kind();
+    let rows = |view: &polyp::frame::FrameView<'_>| {
+        let mut all = Vec::new();
+        for (index, plane) in view.planes().iter().enumerate() {
+            let (row, count) = format.plane_extent(index, size);
+            plane.bytes.chunks(plane.stride).take(count).for_each(|bytes| all.extend(&bytes[..row]));
+        }
+        all
+    };
+    let mut all = picture.view(buffer, rows).unwrap();
+    if format == PixelFormat::Bgrx {
+        all.iter_mut().skip(3).step_by(4).for_each(|unused| *unused = 0);
+    }
+    all
+}
+
+#[test]
+fn what_is_recorded_without_loss_comes_back_to_the_bit_in_every_format() {
+    for format in PixelFormat::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let caps = caps_of(format, SMALL);
+        let mut rig = Rig::new(&recorder(folder.path(), &[("record-codec", "ffv1")]), &caps);
+        let given: Vec<gst::Buffer> = (0..20).map(|index| frame(&caps, index, 64, SMALL)).collect();
+        for buffer in &given {
+            let (passed, _) = rig.pass(buffer.clone());
+            assert_eq!(bytes(&passed), bytes(buffer), "{format}");
+        }
+        rig.harness.push_event(gst::event::Eos::new());
+        let (session, found) = whole(folder.path());
+        assert_eq!((found.frames, found.recorded, found.segments), (20, 20, 1), "{format}");
+        let back = played(&session, "shown").unwrap();
+        assert_eq!(back.len(), 20, "{format}");
+        let caps: gst::Caps = caps.parse().unwrap();
+        for (index, ((back_caps, buffer), given)) in (0..).zip(back.iter().zip(&given)) {
+            assert!(pixels(back_caps, buffer) == pixels(&caps, given), "{format}: frame {index}");
+            let (found, expected) = (meta::of(buffer).unwrap(), hung(index, 64, SMALL));
+            assert_eq!(buffer.pts().unwrap(), at(index));
+            assert_eq!(found.segmentation, expected.segmentation, "{format}: frame {index}");
+            assert_eq!((found.badge, found.alarm), (expected.badge, expected.alarm));
+            assert_eq!((found.sequence, found.size), (expected.sequence, expected.size));
+            let said = |motion: &Option<Motion>| motion.as_ref().map(|m| (m.from, m.to, m.map, m.quality));
+            assert_eq!(said(&found.motion), said(&expected.motion), "{format}: frame {index}");
+        }
+    }
+}
+
+#[test]
+fn own_masks_are_on_their_own_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[]), &caps);
+    for index in 0..40 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+    }
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    // Of the frames 0, 3, 6, … 33: those of 36 and 39 were never shown.
+    assert_eq!((found.recorded, found.masks), (40, 12));
+    for (index, (_, buffer)) in (0..).zip(played(&session, "own").unwrap()) {
+        let found = meta::of(&buffer).unwrap();
+        let is_own = index % 3 == 0 && index <= 33;
+        let expected = is_own.then(|| mask(index, 64, SMALL));
+        assert_eq!(found.segmentation, expected, "{index}");
+        assert_eq!(found.badge, if is_own { Badge::Live } else { Badge::NoMask });
+        assert!(found.motion.is_none());
+    }
+    assert!(played(&session, "none").unwrap().iter().all(|(_, buffer)| meta::of(buffer).is_none()));
+}
+
+#[test]
+fn the_picture_goes_on_untouched_and_uncopied() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[]), &caps);
+    for index in 0..10 {
+        let buffer = frame(&caps, index, 64, SMALL);
+        let place = buffer.map_readable().unwrap().as_ptr();
+        let (passed, _) = rig.pass(buffer);
+        assert_eq!(passed.map_readable().unwrap().as_ptr(), place);
+        // Whoever paints it needs no copy: the recorder holds none of it.
+        assert!(passed.is_writable() && passed.is_all_memory_writable());
+    }
+}
+
+#[test]
+fn a_recorder_that_is_behind_drops_frames_of_the_recording_alone_and_counts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = Size::new(1280, 720);
+    let caps = caps_of(PixelFormat::I420, size);
+    let element = recorder(folder.path(), &[("record-codec", "ffv1"), ("record-queue", "1")]);
+    let mut rig = Rig::new(&element, &caps);
+    let picture = frame(&caps, 0, 64, size);
+    for index in 0..300 {
+        let mut buffer = picture.clone();
+        buffer.make_mut().set_pts(at(index));
+        meta::attach(buffer.make_mut(), hung(index, 64, size)).unwrap();
+        rig.pass(buffer);
+    }
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!(found.frames + found.uncounted, 300, "every frame is in the journal");
+    assert!(found.recorded >= 1 && found.recorded < 200, "{found:?}");
+    let dropped = lines(&session).iter().filter(|line| line.dropped.as_deref() == Some("queue")).count();
+    assert_eq!(dropped as u64 + found.recorded, found.frames);
+    assert_eq!(rig.stat("recorded"), found.recorded);
+    let warnings = rig.messages(gst::MessageType::Warning);
+    assert!(!warnings.is_empty() && warnings[0].contains("recording is behind"), "{warnings:?}");
+    assert!(warnings.len() < 20, "a trouble is said once: {warnings:?}");
+    let pictures = played(&session, "shown").unwrap();
+    assert_eq!(pictures.len() as u64, found.recorded);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_ends_the_recording_and_not_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let element = recorder(folder.path(), &[("record-keep-free", "18446744073709551615")]);
+    let mut rig = Rig::new(&element, &caps);
+    for index in 0..30 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let warnings = rig.messages(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("are to be kept free") && warnings[0].contains("the picture goes on"));
+    assert_eq!(sessions(folder.path()), Vec::<PathBuf>::new(), "nothing was begun");
+}
+
+#[test]
+fn a_place_that_can_not_be_written_ends_the_recording_and_not_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("file");
+    fs::write(&place, "no folder").unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(&place, &[]), &caps);
+    for index in 0..30 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let warnings = rig.messages(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("file") && warnings[0].contains("can not be made"), "{warnings:?}");
+    assert_eq!(fs::read_to_string(&place).unwrap(), "no folder");
+}
+
+#[test]
+fn a_session_that_goes_away_while_it_is_recorded_ends_the_recording_and_not_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let element = recorder(folder.path(), &[("record-segment-time", "1000000000")]);
+    let mut rig = Rig::new(&element, &caps);
+    for index in 0..20 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+    }
+    while sessions(folder.path()).is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    fs::remove_dir_all(&sessions(folder.path())[0]).unwrap();
+    let mut warnings = Vec::new();
+    for index in 20..600 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+        warnings.extend(rig.messages(gst::MessageType::Warning));
+        if !warnings.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("recording has ended") && warnings[0].contains("can not be made"),
+        "{warnings:?}"
+    );
+    rig.pass(frame(&caps, 600, 64, SMALL));
+}
+
+#[test]
+fn start_stop_and_mark_work_while_playing() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let element = recorder(folder.path(), &[("record-on-start", "false")]);
+    let mut rig = Rig::new(&element, &caps);
+    let mut next = 0;
+    let mut pass = |rig: &mut Rig, count: u64| {
+        for index in next..next + count {
+            rig.pass(frame(&caps, index, 64, SMALL));
+        }
+        next += count;
+    };
+    pass(&mut rig, 5);
+    assert!(!element.emit_by_name::<bool>("mark", &[&"early"]), "nothing is being recorded");
+    assert!(!element.emit_by_name::<bool>("stop", &[]));
+    let first = element.emit_by_name::<String>("start", &[]);
+    assert_eq!(element.emit_by_name::<String>("start", &[]), first, "it is being recorded already");
+    pass(&mut rig, 10);
+    assert!(element.emit_by_name::<bool>("mark", &[&"look here"]));
+    pass(&mut rig, 5);
+    assert!(element.emit_by_name::<bool>("stop", &[]));
+    pass(&mut rig, 5);
+    let second = element.emit_by_name::<String>("start", &[]);
+    pass(&mut rig, 7);
+    rig.harness.push_event(gst::event::Eos::new());
+    assert_ne!(first, second);
+    let count = |session: &str| {
+        let found = agreement(Path::new(session)).unwrap();
+        assert_eq!(found.wrong, Vec::<String>::new());
+        (found.frames, found.recorded, found.marks)
+    };
+    assert_eq!((count(&first), count(&second)), ((15, 15, 1), (7, 7, 0)));
+    let marks = records(Path::new(&first)).into_iter().filter_map(|record| match record {
+        Record::Mark(mark) => Some(mark),
+        _ => None,
+    });
+    let marks: Vec<_> = marks.map(|mark| (mark.text, mark.pts_ns)).collect();
+    assert_eq!(marks, [("look here".to_owned(), at(14).nseconds())]);
+    let ends = records(Path::new(&first)).pop();
+    assert!(matches!(ends, Some(Record::End(end)) if end.reason == "stopped"));
+    let said: Vec<(String, String)> = std::iter::from_fn(|| rig.bus.pop())
+        .filter_map(|message| {
+            let said = message.structure()?.to_owned();
+            Some((said.get("state").ok()?, said.get("folder").ok()?))
+        })
+        .collect();
+    let state = |state: &str, folder: &str| (state.to_owned(), folder.to_owned());
+    let expected = [
+        state("started", &first),
+        state("stopped", &first),
+        state("started", &second),
+        state("stopped", &second),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_long_session_is_several_files_and_late_masks_are_with_their_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[("record-segment-time", "1000000000")]), &caps);
+    for index in 0..100 {
+        rig.pass(frame(&caps, index, 64, SMALL));
+    }
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!((found.segments, found.recorded, found.masks), (4, 100, 32));
+    for record in records(&session) {
+        if let Record::Mask(mask) = record {
+            assert_eq!(u64::from(mask.segment.unwrap()), mask.sequence / 30, "{mask:?}");
+        }
+    }
+    let back = played(&session, "shown").unwrap();
+    let times: Vec<_> = back.iter().map(|(_, buffer)| buffer.pts().unwrap()).collect();
+    assert_eq!(times, (0..100).map(at).collect::<Vec<_>>());
+    let masks = back.iter().filter(|(_, buffer)| meta::of(buffer).unwrap().segmentation.is_some());
+    assert_eq!(masks.count(), 96);
+}
+
+#[test]
+fn other_caps_and_other_masks_begin_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[("record-codec", "ffv1")]), &small);
+    let large = Size::new(96, 80);
+    let large_caps = caps_of(PixelFormat::Bgrx, large);
+    (0..10).for_each(|index| drop(rig.pass(frame(&small, index, 64, SMALL))));
+    rig.harness.set_src_caps_str(&large_caps);
+    (10..20).for_each(|index| drop(rig.pass(frame(&large_caps, index, 64, large))));
+    // Another engine, with larger masks.
+    (20..30).for_each(|index| drop(rig.pass(frame(&large_caps, index, 96, large))));
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!((found.segments, found.recorded), (3, 30));
+    let engines = records(&session).into_iter().filter(|record| matches!(record, Record::Engine(_))).count();
+    assert_eq!(engines, 2);
+    let back = played(&session, "own").unwrap();
+    let sizes: Vec<_> = back.iter().map(|(_, buffer)| meta::of(buffer).unwrap().size).collect();
+    assert_eq!(sizes, [[SMALL; 10].to_vec(), [large; 20].to_vec()].concat());
+    let side = |index: usize| meta::of(&back[index].1).unwrap().segmentation.as_ref().map(|m| m.side());
+    assert_eq!((side(3), side(12), side(24)), (Some(64), Some(64), Some(96)));
+}
+
+#[test]
+fn time_that_is_turned_back_begins_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[("record-codec", "ffv1")]), &caps);
+    (0..20).for_each(|index| drop(rig.pass(frame(&caps, index, 64, SMALL))));
+    (5..15).for_each(|index| drop(rig.pass(frame(&caps, index, 64, SMALL))));
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!((found.segments, found.recorded), (2, 30));
+    let back = played(&session, "none").unwrap();
+    let times: Vec<_> = back.iter().map(|(_, buffer)| buffer.pts().unwrap()).collect();
+    assert_eq!(times.len(), 30);
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+}
+
+#[test]
+fn h264_loses_little_and_masks_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = Size::new(320, 240);
+    let caps = caps_of(PixelFormat::Nv12, size);
+    let mut rig = Rig::new(&recorder(folder.path(), &[]), &caps);
+    // Noise is no picture: a slope with a disc on it.
+    let paint = |index: u64| {
+        let mut buffer = frame(&caps, index, 64, size);
+        let mut map = buffer.get_mut().unwrap().map_writable().unwrap();
+        for (at, byte) in map.iter_mut().enumerate() {
+            let (x, y) = ((at % 320) as i64, (at / 320) as i64);
+            let inside = (x - 100 - index as i64).pow(2) + (y - 120).pow(2) < 2500;
+            *byte = if at >= 320 * 240 { 128 } else { (x / 3 + y / 4) as u8 + if inside { 60 } else { 0 } };
+        }
+        drop(map);
+        buffer
+    };
+    let given: Vec<gst::Buffer> = (0..45).map(paint).collect();
+    given.iter().for_each(|buffer| drop(rig.pass(buffer.clone())));
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, _) = whole(folder.path());
+    let caps: gst::Caps = caps.parse().unwrap();
+    let back = played(&session, "shown").unwrap();
+    assert_eq!(back.len(), 45);
+    for (index, ((back_caps, buffer), given)) in (0..).zip(back.iter().zip(&given)) {
+        let (found, expected) = (pixels(back_caps, buffer), pixels(&caps, given));
+        let error: u64 = found.iter().zip(&expected).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
+        let mean = error as f64 / expected.len() as f64;
+        // 38 dB and more.
+        assert!(mean < 10.0, "frame {index}: mean squared error {mean}");
+        assert_eq!(meta::of(buffer).unwrap().segmentation, hung(index, 64, size).segmentation);
+    }
+}
+
+#[test]
+fn what_is_not_what_was_recorded_is_refused_with_the_frames_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[("record-codec", "ffv1")]), &caps);
+    (0..20).for_each(|index| drop(rig.pass(frame(&caps, index, 64, SMALL))));
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, _) = whole(folder.path());
+    let journal = session.join("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let forged = |part: &str, number: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let line = lines.iter_mut().filter(|line| line.contains(part)).nth(2).unwrap();
+        let said = &line[..line.len() - 18];
+        let at = said.find(part).unwrap() + part.len();
+        let end = at + said[at..].find([',', '}']).unwrap();
+        let said = format!("{}{number}{}", &said[..at], &said[end..]);
+        *line = format!("{said},\"crc\":\"{:08x}\"}}", crc32fast::hash(said.as_bytes()));
+        fs::write(&journal, lines.join("\n") + "\n").unwrap();
+        played(&session, "shown").unwrap_err()
+    };
+    let error = forged("\"pixels_crc\":", "7");
+    assert!(error.contains("frame 2: expected pixels with checksum 00000007"), "{error}");
+    let error = forged("\"cells_crc\":", "7");
+    assert!(error.contains("mask of frame 6: expected cells with checksum 00000007"), "{error}");
+    let error = forged("\"block_crc\":", "7");
+    assert!(error.contains("expected the blocks that the journal speaks of"), "{error}");
+    fs::write(&journal, &text[..text.len() / 2]).unwrap();
+    let error = played(&session, "shown").unwrap_err();
+    assert!(error.contains("journal.jsonl") && error.contains("`polyp repair`"), "{error}");
+    repair(&session).unwrap();
+    assert_eq!(played(&session, "shown").unwrap().len(), 20);
+    let error = played(folder.path(), "shown").unwrap_err();
+    assert!(error.contains("session.json"), "{error}");
+}
+
+#[test]
+fn a_recording_without_a_segmenter_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut rig = Rig::new(&recorder(folder.path(), &[]), &caps);
+    for index in 0..10 {
+        let mut buffer = noise(&caps, index);
+        buffer.make_mut().set_pts(at(index));
+        rig.pass(buffer);
+    }
+    rig.harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!((found.recorded, found.masks), (10, 0));
+    assert!(lines(&session).iter().all(|line| line.badge == "none" && line.mask_pts_ns.is_none()));
+    assert_eq!(played(&session, "shown").unwrap().len(), 10);
+}
+
+#[test]
+fn the_bin_records_what_it_shows_and_says_how_it_paints() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let live = gst::ElementFactory::make("polyplive")
+        .property("enabled", false)
+        .property("record", folder.path().display().to_string())
+        .property("record-keep-free", 0_u64)
+        .property("threshold", 0.25_f32)
+        .build()
+        .unwrap();
+    let caps = caps_of(PixelFormat::Nv12, SMALL);
+    let mut harness = Harness::with_element(&live, Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(&caps);
+    for index in 0..10 {
+        let mut buffer = noise(&caps, index);
+        buffer.make_mut().set_pts(at(index));
+        harness.push_and_pull(buffer).unwrap();
+        if index == 5 {
+            live.set_property("threshold", 0.75_f32);
+            assert!(live.emit_by_name::<bool>("mark", &[&"through the bin"]));
+        }
+    }
+    harness.push_event(gst::event::Eos::new());
+    let (session, found) = whole(folder.path());
+    assert_eq!((found.recorded, found.marks), (10, 1));
+    let texts: Vec<String> = records(&session)
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Settings(settings) => Some(settings.text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].contains("threshold=0.25") && texts[1].contains("threshold=0.75"), "{texts:?}");
+}
