@@ -238,3 +238,68 @@ fn what_is_no_session_is_refused_with_a_sentence() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && errors.contains("session.json"), "{errors}");
 }
+
+/// The masks of an export into PNG, by name.
+fn pngs(folder: &Path) -> std::collections::BTreeMap<String, image::GrayImage> {
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.file_stem().unwrap().to_str().unwrap().to_owned(), image::open(&path).unwrap().into_luma8())
+    };
+    std::fs::read_dir(folder).unwrap().map(read).collect()
+}
+
+/// The pixels that COCO's runs say, row by row.
+fn unrolled(runs: &[usize], (width, height): (usize, usize)) -> Vec<bool> {
+    let columns: Vec<bool> = runs.iter().enumerate().flat_map(|(i, run)| vec![i % 2 == 1; *run]).collect();
+    (0..width * height).map(|at| columns[at % width * height + at / width]).collect()
+}
+
+#[test]
+fn every_exported_mask_is_the_recorded_one() {
+    let session = root().join("tests/fixtures/session-v1");
+    let folder = tempfile::tempdir().unwrap();
+    let export = |format: &str, more: &[&str]| {
+        let out = folder.path().join(format).join(more.len().to_string());
+        let arguments = ["export", session.to_str().unwrap(), "--as", format, "--out", out.to_str().unwrap()];
+        let printed = said(&[&arguments[..], more].concat());
+        assert!(printed.contains("24 frames have a mask of their own"), "{printed}");
+        out
+    };
+    let png = export("png", &["--drop-out-of-body"]);
+    let cells = pngs(&png.join("cells"));
+    let recorded = masks(&session);
+    assert_eq!(cells.len(), recorded.len());
+    for (sequence, crc) in recorded {
+        let exported = crc32fast::hash(cells[&format!("{sequence:08}")].as_raw());
+        assert_eq!(exported, crc, "frame {sequence}");
+    }
+    let white = pngs(&png.join("masks"));
+    let coco = export("coco", &[]);
+    let text = std::fs::read_to_string(coco.join("annotations.json")).unwrap();
+    let coco: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let images = coco["images"].as_array().unwrap();
+    assert_eq!(images.len(), 24);
+    for image in images {
+        let name = image["file_name"].as_str().unwrap().strip_prefix("images/").unwrap();
+        let white = &white[name.strip_suffix(".png").unwrap()];
+        let mut all = vec![false; white.len()];
+        let of = |annotation: &&serde_json::Value| annotation["image_id"] == image["id"];
+        for annotation in coco["annotations"].as_array().unwrap().iter().filter(of) {
+            let runs: Vec<usize> =
+                serde_json::from_value(annotation["segmentation"]["counts"].clone()).unwrap();
+            let size = (white.width() as usize, white.height() as usize);
+            all.iter_mut().zip(unrolled(&runs, size)).for_each(|(all, said)| *all |= said);
+        }
+        assert_eq!(white.as_raw().iter().map(|pixel| *pixel > 0).collect::<Vec<_>>(), all, "{name}");
+    }
+    assert!(white.values().any(|white| white.as_raw().contains(&255)));
+    // What is to be covered is black, and an export never goes into a folder that holds something.
+    let covered = export("png", &["--black", "20x10+100+50"]);
+    let picture = image::open(covered.join("images/00000004.png")).unwrap().into_rgb8();
+    let black = |x: u32, y: u32| picture.get_pixel(x, y).0 == [0; 3];
+    assert!((100..120).all(|x| (50..60).all(|y| black(x, y))) && !black(99, 55));
+    let again =
+        polyp(&["export", session.to_str().unwrap(), "--as", "png", "--out", covered.to_str().unwrap()]);
+    let errors = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.code() == Some(2) && errors.contains("expected an empty folder"), "{errors}");
+}

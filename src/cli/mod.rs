@@ -11,6 +11,7 @@ mod bench;
 mod bus;
 mod check;
 mod demo;
+mod export;
 mod failure;
 mod feed;
 mod gather;
@@ -46,6 +47,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Replay(replay::Replay),
+    Export(export::Export),
     Repair(repair::Repair),
     Bench(bench::Bench),
     Soak(soak::Soak),
@@ -60,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Run(run) => run.run(),
         Verb::Check(check) => check.run(),
         Verb::Replay(replay) => replay.run(),
+        Verb::Export(export) => export.run(),
         Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),
         Verb::Soak(soak) => soak.run(),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use gst::glib;
@@ -258,9 +258,9 @@ impl PolypRecord {
             active.pool.copy(&kind, buffer).ok_or(BEHIND)
         };
         let fault = pixels.as_ref().err().copied();
-        let (pts_ns, unix_ns, untold) = (nanoseconds(time), store::unix_ns(), active.untold);
+        let (pts_ns, arrived, untold) = (nanoseconds(time), Instant::now(), active.untold);
         let clock = (!std::mem::replace(&mut active.clock_told, true)).then(|| self.clock_name());
-        let item = Item { kind, sequence, pts_ns, unix_ns, clock, pixels, meta, untold };
+        let item = Item { kind, sequence, pts_ns, arrived, clock, pixels, meta, untold };
         let sent = active.orders.try_send(Order::Frame(Box::new(item)));
         let told = match sent {
             Ok(()) => {

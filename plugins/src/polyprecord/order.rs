@@ -1,6 +1,7 @@
 //! What the streaming thread tells the thread that writes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::kind::{Kind, Pixels};
 use crate::meta::FrameMeta;
@@ -25,8 +26,8 @@ pub(super) struct Item {
     pub(super) sequence: u64,
     /// Its running time.
     pub(super) pts_ns: u64,
-    /// The wall clock when it came, in nanoseconds since 1970.
-    pub(super) unix_ns: u64,
+    /// When it came, by the monotonic clock.
+    pub(super) arrived: Instant,
     /// The stream's clock, by name; with the first frame alone.
     pub(super) clock: Option<String>,
     /// The picture, or why there is none.

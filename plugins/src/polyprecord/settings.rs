@@ -32,7 +32,7 @@ impl Default for Draft {
             on_start: true,
             segment_time: Duration::from_secs(600),
             keep_free: 2 << 30,
-            queue: 15,
+            queue: 30,
             notes: String::new(),
         }
     }

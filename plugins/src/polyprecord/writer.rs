@@ -246,10 +246,11 @@ impl Writer {
         }
         self.look_at_disk()?;
         let video = Encoding::start(&item.kind, &self.settings).map_err(Fault::Codec)?;
+        let unix_ns = store::unix_ns().saturating_sub(nanoseconds(item.arrived.elapsed()));
         let about = store::about(
             item.clock.as_deref().unwrap_or_default(),
             item.pts_ns,
-            item.unix_ns,
+            unix_ns,
             &video.encoder,
             FFV1_ENCODER,
         );
@@ -257,7 +258,7 @@ impl Writer {
         if let Some(text) = self.state.notes.clone() {
             recording.note(Record::Settings(SettingsRecord { pts_ns: item.pts_ns, text }))?;
         }
-        self.state.clock_unix_ns = (item.pts_ns, item.unix_ns);
+        self.state.clock_unix_ns = (item.pts_ns, unix_ns);
         self.state.recording = Some(recording);
         self.state.video = Some(video);
         self.state.base_ns = item.pts_ns;

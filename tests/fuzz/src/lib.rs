@@ -7,6 +7,7 @@
 
 mod engines;
 mod pictures;
+mod sessions;
 mod settings;
 mod training;
 
@@ -35,6 +36,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "plan", run: engines::plan_description },
     Target { name: "caps", run: pictures::caps },
     Target { name: "layouts", run: pictures::layouts },
+    Target { name: "journal", run: sessions::journal },
+    Target { name: "matroska", run: sessions::matroska },
+    Target { name: "session", run: sessions::session },
     Target { name: "checkpoint", run: training::checkpoint },
     Target { name: "data-set", run: training::data_set },
 ];
@@ -129,6 +133,9 @@ mod tests {
         plan: "plan",
         caps: "caps",
         layouts: "layouts",
+        journal: "journal",
+        matroska: "matroska",
+        session: "session",
         checkpoint: "checkpoint",
         data_set: "data-set",
     }

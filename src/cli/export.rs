@@ -1,0 +1,141 @@
+//! `polyp export`: a session's frames and the masks that the network made of them, for other tools.
+//!
+//! What is exported are the frames that have a mask of their own, each with that mask. Cells are written as they were recorded; masks in the
+//! frame's size are where the probability between the cells reaches the threshold.
+//!
+//! Nothing of a patient is written: a session knows nothing of one. What the picture itself shows is another matter: `--mask-corners` and
+//! `--black` cover text beside the endoscope's picture, `--drop-out-of-body` leaves out frames that do not look like the inside of a body.
+
+mod coco;
+mod frames;
+mod privacy;
+mod regions;
+mod stills;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use polyp::frame::Rect;
+use polyp::roi::Roi;
+
+use super::failure::Failure;
+use super::plugin;
+use coco::Coco;
+use frames::{Exported, Frames};
+use privacy::Privacy;
+use stills::Stills;
+
+/// Export a session's frames with the masks that the network made of them
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The session's folder
+    #[arg(value_name = "SESSION")]
+    session: PathBuf,
+    /// Into what
+    #[arg(long = "as", value_name = "FORMAT")]
+    format: Format,
+    /// A folder that is not there yet, or empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The probability from which on a pixel belongs to the mask
+    #[arg(long, default_value_t = 0.5)]
+    threshold: f32,
+    /// Export one of so many frames that have a mask
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+    /// Black out all that lies outside of the region that the network saw: text beside the endoscope's picture
+    #[arg(long)]
+    mask_corners: bool,
+    /// Black out this part of every frame; may be given several times
+    #[arg(long, value_name = "WIDTHxHEIGHT+X+Y", value_parser = part)]
+    black: Vec<Rect>,
+    /// Leave out frames of which less than two fifths of the region are red enough to be mucosa
+    #[arg(long)]
+    drop_out_of_body: bool,
+}
+
+/// What a session is exported into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// images/, masks/ (0 or 255, the frame's size), cells/ (the network's probabilities as recorded) and frames.csv
+    Png,
+    /// images/ and annotations.json with runs (RLE), one annotation for each region; exact
+    Coco,
+    /// The same with polygons, which can not have holes: those are filled, and counted
+    CocoPolygons,
+}
+
+fn part(text: &str) -> Result<Rect, String> {
+    match text.parse::<Roi>() {
+        Ok(Roi::Fixed(rect)) => Ok(rect),
+        Ok(_) => Err("expected WIDTHxHEIGHT+X+Y in pixels".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Takes exported frames one by one.
+trait Sink {
+    /// Takes one.
+    fn frame(&mut self, name: &str, frame: &Exported) -> Result<(), Failure>;
+    /// That was all; what is to be said of it.
+    fn end(self: Box<Self>) -> Result<String, Failure>;
+}
+
+impl Export {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        if !(self.threshold > 0.0 && self.threshold < 1.0) {
+            let found = self.threshold;
+            return Err(Failure::Usage(format!("--threshold: expected above 0 and below 1, found {found}")));
+        }
+        plugin::start()?;
+        make_folder(&self.out)?;
+        let privacy = Privacy {
+            corners: self.mask_corners,
+            black: self.black.clone(),
+            drop_out_of_body: self.drop_out_of_body,
+        };
+        let mut frames = Frames::open(&self.session, self.threshold)?;
+        let mut sink: Box<dyn Sink> = match self.format {
+            Format::Png => Box::new(Stills::new(&self.out)?),
+            Format::Coco => Box::new(Coco::new(&self.out, false)?),
+            Format::CocoPolygons => Box::new(Coco::new(&self.out, true)?),
+        };
+        let (mut seen, mut exported, mut dropped) = (0_u64, 0_u64, 0_u64);
+        let mut progress = frames::Progress::new(&self.session)?;
+        while let Some(mut frame) = frames.next()? {
+            seen += 1;
+            progress.at(frame.time);
+            if !(seen - 1).is_multiple_of(self.every) {
+                continue;
+            }
+            if !privacy.apply(&mut frame)? {
+                dropped += 1;
+                continue;
+            }
+            sink.frame(&format!("{:08}", frame.sequence), &frame)?;
+            exported += 1;
+        }
+        let said = sink.end()?;
+        println!("{seen} frames have a mask of their own; {exported} were exported{said}");
+        if self.drop_out_of_body {
+            println!("{dropped} were left out: they do not look like the inside of a body");
+        }
+        println!("{}", self.out.display());
+        Ok(())
+    }
+}
+
+/// Makes a folder, which may be there if it is empty.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let write =
+        |error: std::io::Error| Failure::Write { path: folder.to_owned(), message: error.to_string() };
+    fs::create_dir_all(folder).map_err(write)?;
+    if fs::read_dir(folder).map_err(write)?.next().is_some() {
+        return Err(Failure::Usage(format!(
+            "--out {}: expected an empty folder, found files in it",
+            folder.display()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The frames of a session that have a mask of their own, in red, green and blue.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use image::RgbImage;
+use polyp::frame::Size;
+use polyp::metric::to_picture;
+use polyp::segmentation::Segmentation;
+use polyp::session::agreement;
+
+use crate::cli::failure::Failure;
+use crate::cli::plugin;
+use crate::cli::reading::Reading;
+
+/// How long a frame may take before something is wrong.
+const FRAME_LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
+/// How often it is said how far the export is.
+const SAY: Duration = Duration::from_secs(5);
+
+/// A frame with its own mask.
+pub(super) struct Exported {
+    /// The picture.
+    pub(super) picture: RgbImage,
+    /// What the network said of it.
+    pub(super) mask: Segmentation,
+    /// The mask in the picture's size, row by row.
+    pub(super) inside: Vec<bool>,
+    /// The frame's number when it was recorded.
+    pub(super) sequence: u64,
+    /// Its time, the first frame's being 0.
+    pub(super) time: Duration,
+}
+
+/// Plays a session as fast as frames are taken.
+pub(super) struct Frames {
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    threshold: f32,
+    converter: Option<(gst::Caps, gst_video::VideoInfo, gst_video::VideoInfo, gst_video::VideoConverter)>,
+}
+
+impl Frames {
+    pub(super) fn open(session: &Path, threshold: f32) -> Result<Self, Failure> {
+        let source = plugin::make("polypsessionsrc")?;
+        plugin::set(&source, "session", session.to_string_lossy().as_ref())?;
+        plugin::set_named(&source, "masks", "own")?;
+        let sink = gst_app::AppSink::builder().sync(false).max_buffers(4).build();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([&source, sink.upcast_ref()]).map_err(Failure::build)?;
+        source.link(&sink).map_err(Failure::build)?;
+        let frames = Self { pipeline, sink, threshold, converter: None };
+        if frames.pipeline.set_state(gst::State::Playing).is_err() {
+            return Err(frames.failure().unwrap_or_else(|| Failure::build("the source refused to start")));
+        }
+        Ok(frames)
+    }
+
+    /// The next of them; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Exported>, Failure> {
+        loop {
+            let Some(sample) = self.sink.try_pull_sample(FRAME_LIMIT) else {
+                return match self.failure() {
+                    Some(failure) => Err(failure),
+                    None if self.sink.is_eos() => Ok(None),
+                    None => Err(Failure::Stream(format!("no frame came within {FRAME_LIMIT}"))),
+                };
+            };
+            let Some(buffer) = sample.buffer() else { continue };
+            let Some(Reading { mask: Some((mask, _)), sequence, .. }) = Reading::of(buffer) else { continue };
+            let time = buffer.pts().map(Duration::from).unwrap_or_default();
+            let picture = self.picture(&sample)?;
+            let size = Size::new(picture.width(), picture.height());
+            let inside = to_picture(&mask, size).iter().map(|p| *p >= self.threshold).collect();
+            return Ok(Some(Exported { picture, mask, inside, sequence, time }));
+        }
+    }
+
+    fn picture(&mut self, sample: &gst::Sample) -> Result<RgbImage, Failure> {
+        let failed = |what: &str| Failure::Stream(format!("a frame can not be made RGB: {what}"));
+        let caps = sample.caps_owned().ok_or_else(|| failed("it has no caps"))?;
+        if self.converter.as_ref().is_none_or(|(known, ..)| *known != caps) {
+            let from = gst_video::VideoInfo::from_caps(&caps).map_err(|error| failed(&error.message))?;
+            let to = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgb, from.width(), from.height())
+                .fps(from.fps())
+                .build()
+                .map_err(|error| failed(&error.message))?;
+            let converter = gst_video::VideoConverter::new(&from, &to, None);
+            let converter = converter.map_err(|error| failed(&error.message))?;
+            self.converter = Some((caps, from, to, converter));
+        }
+        let Some((_, from, to, converter)) = &self.converter else {
+            return Err(failed("there is no converter"));
+        };
+        let buffer = sample.buffer().ok_or_else(|| failed("it is empty"))?;
+        let input = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, from);
+        let input = input.map_err(|error| failed(&error.message))?;
+        let output = gst::Buffer::with_size(to.size()).map_err(|error| failed(&error.message))?;
+        let output = gst_video::VideoFrame::from_buffer_writable(output, to);
+        let mut output = output.map_err(|_buffer| failed("its memory can not be written"))?;
+        {
+            let mut output = output.as_mut_video_frame_ref();
+            converter.frame_ref(&input, &mut output);
+        }
+        let (width, height) = (to.width() as usize, to.height() as usize);
+        let stride =
+            to.stride().first().and_then(|stride| usize::try_from(*stride).ok()).unwrap_or(width * 3);
+        let buffer = output.into_buffer();
+        let bytes = buffer.map_readable().map_err(|error| failed(&error.message))?;
+        let rows =
+            bytes.chunks(stride.max(1)).take(height).flat_map(|row| row.iter().take(width * 3).copied());
+        RgbImage::from_raw(to.width(), to.height(), rows.collect()).ok_or_else(|| failed("it is too short"))
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => Some(Failure::Stream(error.error().message().to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        // Nothing can be done about a pipeline that does not stop.
+        let _failed = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Says now and then how far an export is.
+pub(super) struct Progress {
+    length: Duration,
+    begun: Instant,
+    said: Instant,
+}
+
+impl Progress {
+    /// Of the session in `folder`, in which everything has to agree.
+    pub(super) fn new(folder: &Path) -> Result<Self, Failure> {
+        let found = agreement(folder)?;
+        if let Some(wrong) = found.wrong.first() {
+            return Err(Failure::Stream(format!("{}: {wrong}", folder.display())));
+        }
+        let now = Instant::now();
+        Ok(Self { length: Duration::from_nanos(found.length_ns), begun: now, said: now })
+    }
+
+    /// The frame of that time is at hand.
+    pub(super) fn at(&mut self, time: Duration) {
+        if self.said.elapsed() < SAY {
+            return;
+        }
+        self.said = Instant::now();
+        let done = time.as_secs_f64() / self.length.as_secs_f64().max(f64::MIN_POSITIVE);
+        let speed = time.as_secs_f64() / self.begun.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+        eprintln!(
+            "polyp: {:.0} % of {:.0} s, {speed:.1} times as fast as it was recorded",
+            done * 100.0,
+            self.length.as_secs_f64()
+        );
+    }
+}
