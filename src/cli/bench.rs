@@ -5,12 +5,14 @@
 //! how many frames come late to a sink that keeps the clock's pace. In the same run, over the same frames, GStreamer's
 //! own `textoverlay` writes one line of text: the peer that the overlay's cost is compared with.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use gst::prelude::*;
 use polyp::clip::Clip;
+use polyp::config::Record;
 use polyp::frame::{Canvas, PixelFormat, PlaneMut, Size};
 use serde_json::json;
 
@@ -38,6 +40,12 @@ pub(super) struct Bench {
     /// How long to play
     #[arg(long, default_value = "60s", value_parser = duration)]
     time: Duration,
+    /// Play with and without a recording into this folder, in turn, and compare
+    #[arg(long, value_name = "FOLDER", conflicts_with = "json")]
+    record: Option<PathBuf>,
+    /// How often in turn, with --record
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "record")]
+    rounds: u32,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -56,12 +64,46 @@ impl Bench {
     pub(super) fn run(&self) -> Result<(), Failure> {
         plugin::start()?;
         let frames = Arc::new(self.paint()?);
+        if let Some(folder) = &self.record {
+            return self.pairs(&frames, folder);
+        }
         let live = live::make(&self.play.segment()?, &self.play.overlay(), None)?;
         let text = plugin::make("textoverlay")?;
         text.set_property("text", "textoverlay: one line of text");
         let ours = self.run_through(&live, "sink", &frames, self.time)?;
         let peer = self.run_through(&text, "video_sink", &frames, self.time.min(PEER))?;
         self.report(&ours, &peer);
+        Ok(())
+    }
+
+    /// Runs without and with a recording, in turn: what it costs the picture's way.
+    fn pairs(&self, frames: &Arc<Vec<[Vec<u8>; 2]>>, folder: &Path) -> Result<(), Failure> {
+        println!(
+            "{} NV12 at {} frames a second, mode={}, {:.0} s each time\n",
+            self.size,
+            self.play.framerate,
+            self.play.mode.name(),
+            self.time.as_secs_f64()
+        );
+        println!(
+            "{:<22}{:>9}{:>9}{:>9}{:>9}{:>7}{:>14}",
+            "picture path in ms", "frames", "median", "p99", "longest", "late", "not recorded"
+        );
+        for _round in 0..self.rounds {
+            for record in [None, Some(Record::into(folder.to_owned()))] {
+                let live = live::make(&self.play.segment()?, &self.play.overlay(), record.as_ref())?;
+                let outcome = self.run_through(&live, "sink", frames, self.time)?;
+                let times = &outcome.gathered.read().transit;
+                let stats: gst::Structure = live.property("stats");
+                let stats = stats.get::<gst::Structure>("record").ok();
+                let dropped = stats.and_then(|stats| stats.get::<u64>("dropped").ok()).unwrap_or_default();
+                let (name, dropped) = match record {
+                    None => ("without recording", String::new()),
+                    Some(_) => ("with recording", dropped.to_string()),
+                };
+                println!("{name:<22}{:>9}{}{:>7}{dropped:>14}", times.count(), times.columns(), outcome.late);
+            }
+        }
         Ok(())
     }
 

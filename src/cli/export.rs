@@ -7,22 +7,25 @@
 //! `--black` cover text beside the endoscope's picture, `--drop-out-of-body` leaves out frames that do not look like the inside of a body.
 
 mod coco;
-mod frames;
 mod privacy;
 mod regions;
 mod stills;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use polyp::frame::Rect;
+use image::RgbImage;
+use polyp::frame::{Rect, Size};
+use polyp::metric::to_picture;
 use polyp::roi::Roi;
+use polyp::segmentation::Segmentation;
 
 use super::failure::Failure;
+use super::frames::{Frame, Frames, Progress};
 use super::plugin;
 use coco::Coco;
-use frames::{Exported, Frames};
 use privacy::Privacy;
 use stills::Stills;
 
@@ -74,6 +77,25 @@ fn part(text: &str) -> Result<Rect, String> {
     }
 }
 
+/// A frame that is exported, with its own mask.
+struct Exported {
+    picture: RgbImage,
+    mask: Segmentation,
+    /// The mask in the picture's size, row by row.
+    inside: Vec<bool>,
+    sequence: u64,
+    /// Its time, the first frame's being 0.
+    time: Duration,
+}
+
+impl Exported {
+    fn new(frame: &Frame, mask: &Segmentation, picture: RgbImage, threshold: f32) -> Self {
+        let size = Size::new(picture.width(), picture.height());
+        let inside = to_picture(mask, size).iter().map(|p| *p >= threshold).collect();
+        Self { picture, mask: mask.clone(), inside, sequence: frame.sequence, time: frame.time }
+    }
+}
+
 /// Takes exported frames one by one.
 trait Sink {
     /// Takes one.
@@ -95,25 +117,28 @@ impl Export {
             black: self.black.clone(),
             drop_out_of_body: self.drop_out_of_body,
         };
-        let mut frames = Frames::open(&self.session, self.threshold)?;
+        let mut frames = Frames::open(&self.session)?;
         let mut sink: Box<dyn Sink> = match self.format {
             Format::Png => Box::new(Stills::new(&self.out)?),
             Format::Coco => Box::new(Coco::new(&self.out, false)?),
             Format::CocoPolygons => Box::new(Coco::new(&self.out, true)?),
         };
         let (mut seen, mut exported, mut dropped) = (0_u64, 0_u64, 0_u64);
-        let mut progress = frames::Progress::new(&self.session)?;
-        while let Some(mut frame) = frames.next()? {
-            seen += 1;
+        let mut progress = Progress::new(&self.session)?;
+        while let Some(frame) = frames.next()? {
             progress.at(frame.time);
+            let Some(mask) = &frame.mask else { continue };
+            seen += 1;
             if !(seen - 1).is_multiple_of(self.every) {
                 continue;
             }
-            if !privacy.apply(&mut frame)? {
+            let picture = frames.picture(&frame)?;
+            let mut exported_frame = Exported::new(&frame, mask, picture, self.threshold);
+            if !privacy.apply(&mut exported_frame)? {
                 dropped += 1;
                 continue;
             }
-            sink.frame(&format!("{:08}", frame.sequence), &frame)?;
+            sink.frame(&format!("{:08}", frame.sequence), &exported_frame)?;
             exported += 1;
         }
         let said = sink.end()?;

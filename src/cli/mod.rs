@@ -14,6 +14,7 @@ mod demo;
 mod export;
 mod failure;
 mod feed;
+mod frames;
 mod gather;
 mod live;
 mod options;
@@ -23,6 +24,7 @@ mod processes;
 mod reading;
 mod repair;
 mod replay;
+mod report;
 mod run;
 mod sink;
 mod soak;
@@ -48,6 +50,7 @@ enum Verb {
     Check(check::Check),
     Replay(replay::Replay),
     Export(export::Export),
+    Report(report::Report),
     Repair(repair::Repair),
     Bench(bench::Bench),
     Soak(soak::Soak),
@@ -63,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Check(check) => check.run(),
         Verb::Replay(replay) => replay.run(),
         Verb::Export(export) => export.run(),
+        Verb::Report(report) => report.run(),
         Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),
         Verb::Soak(soak) => soak.run(),

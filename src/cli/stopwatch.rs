@@ -25,6 +25,11 @@ impl Times {
         sorted.get(rank.saturating_sub(1)).copied()
     }
 
+    /// How many are longer than `limit`.
+    pub(super) fn over(&self, limit: Duration) -> usize {
+        self.0.iter().filter(|time| **time > limit).count()
+    }
+
     /// Median, 99th percentile and longest in milliseconds, in columns; dashes for none.
     pub(super) fn columns(&self) -> String {
         let cell = |share| match self.quantile(share) {

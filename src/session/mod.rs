@@ -11,6 +11,7 @@
 
 mod about;
 mod agreement;
+mod doubt;
 mod error;
 pub mod journal;
 mod lock;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::{ABOUT_FILE, About, Clock, FORMAT, Software, VERSION};
 pub use agreement::{Agreement, agreement};
+pub use doubt::doubt;
 pub use error::SessionError;
 pub use lock::Lock;
 pub use play::{Played, Player};

@@ -11,10 +11,9 @@ use polyp::frame::{Rect, Size};
 use polyp::metric::parts;
 use serde_json::json;
 
-use super::Sink;
-use super::frames::Exported;
 use super::regions::{outline, runs};
 use super::stills::{unwritable, write_png};
+use super::{Exported, Sink};
 use crate::cli::failure::Failure;
 
 /// The folder that is being written. Annotations wait in a file of their own until the last picture is known: memory does not grow.

@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use polyp::frame::{Rect, Size};
 
-use super::frames::Exported;
+use super::Exported;
 use crate::cli::failure::Failure;
 
 /// The least red share of what is mucosa: of a pixel's red, green and blue, so much is red. Mucosa and blood are redder; drapes, walls, gloves

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::Sink;
-use super::frames::Exported;
+use super::{Exported, Sink};
 use crate::cli::failure::Failure;
 
 /// The folder that is being written.

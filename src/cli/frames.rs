@@ -1,32 +1,28 @@
-//! The frames of a session that have a mask of their own, in red, green and blue.
+//! The frames of a session with their own masks, in red, green and blue where that is asked for.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use image::RgbImage;
-use polyp::frame::Size;
-use polyp::metric::to_picture;
 use polyp::segmentation::Segmentation;
 use polyp::session::agreement;
 
-use crate::cli::failure::Failure;
-use crate::cli::plugin;
-use crate::cli::reading::Reading;
+use super::failure::Failure;
+use super::plugin;
+use super::reading::Reading;
 
 /// How long a frame may take before something is wrong.
 const FRAME_LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
 /// How often it is said how far the export is.
 const SAY: Duration = Duration::from_secs(5);
 
-/// A frame with its own mask.
-pub(super) struct Exported {
-    /// The picture.
-    pub(super) picture: RgbImage,
-    /// What the network said of it.
-    pub(super) mask: Segmentation,
-    /// The mask in the picture's size, row by row.
-    pub(super) inside: Vec<bool>,
+/// A frame.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    sample: gst::Sample,
+    /// What the network said of it, where it was asked.
+    pub(super) mask: Option<Segmentation>,
     /// The frame's number when it was recorded.
     pub(super) sequence: u64,
     /// Its time, the first frame's being 0.
@@ -37,12 +33,11 @@ pub(super) struct Exported {
 pub(super) struct Frames {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
-    threshold: f32,
     converter: Option<(gst::Caps, gst_video::VideoInfo, gst_video::VideoInfo, gst_video::VideoConverter)>,
 }
 
 impl Frames {
-    pub(super) fn open(session: &Path, threshold: f32) -> Result<Self, Failure> {
+    pub(super) fn open(session: &Path) -> Result<Self, Failure> {
         let source = plugin::make("polypsessionsrc")?;
         plugin::set(&source, "session", session.to_string_lossy().as_ref())?;
         plugin::set_named(&source, "masks", "own")?;
@@ -50,7 +45,7 @@ impl Frames {
         let pipeline = gst::Pipeline::new();
         pipeline.add_many([&source, sink.upcast_ref()]).map_err(Failure::build)?;
         source.link(&sink).map_err(Failure::build)?;
-        let frames = Self { pipeline, sink, threshold, converter: None };
+        let frames = Self { pipeline, sink, converter: None };
         if frames.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(frames.failure().unwrap_or_else(|| Failure::build("the source refused to start")));
         }
@@ -58,26 +53,24 @@ impl Frames {
     }
 
     /// The next of them; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Exported>, Failure> {
-        loop {
-            let Some(sample) = self.sink.try_pull_sample(FRAME_LIMIT) else {
-                return match self.failure() {
-                    Some(failure) => Err(failure),
-                    None if self.sink.is_eos() => Ok(None),
-                    None => Err(Failure::Stream(format!("no frame came within {FRAME_LIMIT}"))),
-                };
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, Failure> {
+        let Some(sample) = self.sink.try_pull_sample(FRAME_LIMIT) else {
+            return match self.failure() {
+                Some(failure) => Err(failure),
+                None if self.sink.is_eos() => Ok(None),
+                None => Err(Failure::Stream(format!("no frame came within {FRAME_LIMIT}"))),
             };
-            let Some(buffer) = sample.buffer() else { continue };
-            let Some(Reading { mask: Some((mask, _)), sequence, .. }) = Reading::of(buffer) else { continue };
-            let time = buffer.pts().map(Duration::from).unwrap_or_default();
-            let picture = self.picture(&sample)?;
-            let size = Size::new(picture.width(), picture.height());
-            let inside = to_picture(&mask, size).iter().map(|p| *p >= self.threshold).collect();
-            return Ok(Some(Exported { picture, mask, inside, sequence, time }));
-        }
+        };
+        let reading = sample.buffer().and_then(Reading::of);
+        let Reading { mask, sequence, .. } =
+            reading.ok_or_else(|| Failure::Stream("a frame came on which nothing hangs".to_owned()))?;
+        let time = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from).unwrap_or_default();
+        Ok(Some(Frame { sample, mask: mask.map(|(mask, _)| mask), sequence, time }))
     }
 
-    fn picture(&mut self, sample: &gst::Sample) -> Result<RgbImage, Failure> {
+    /// The frame in red, green and blue.
+    pub(super) fn picture(&mut self, frame: &Frame) -> Result<RgbImage, Failure> {
+        let sample = &frame.sample;
         let failed = |what: &str| Failure::Stream(format!("a frame can not be made RGB: {what}"));
         let caps = sample.caps_owned().ok_or_else(|| failed("it has no caps"))?;
         if self.converter.as_ref().is_none_or(|(known, ..)| *known != caps) {
