@@ -8,8 +8,20 @@
 
 use std::time::Duration;
 
+use gst_base::prelude::*;
+
 /// A frame's duration where neither the buffer nor the caps say it.
 const UNKNOWN_RATE: Duration = Duration::from_nanos(1_000_000_000 / 30);
+
+/// A buffer's timestamp as running time, where it has one that lies in the element's segment.
+pub fn running_time(
+    element: &impl IsA<gst_base::BaseTransform>,
+    buffer: &gst::BufferRef,
+) -> Option<Duration> {
+    let segment = element.segment();
+    let segment = segment.downcast_ref::<gst::ClockTime>()?;
+    segment.to_running_time(buffer.pts()?).map(Duration::from)
+}
 
 /// The times of one stream's frames.
 #[derive(Debug, Default)]

@@ -21,6 +21,7 @@ mod play;
 mod record;
 mod recording;
 mod repair;
+mod rewrite;
 
 use std::path::{Path, PathBuf};
 

@@ -26,6 +26,7 @@ use crate::lock::lock;
 use crate::meta::{self, FrameMeta, nanoseconds};
 use crate::picture::{self, Picture};
 use crate::property;
+use crate::timeline::running_time;
 use crate::troubles::Troubles;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -149,7 +150,7 @@ impl PolypOverlay {
             return Ok(());
         };
         // A buffer without a timestamp has the time that the segmenter counted for it.
-        let time = self.running_time(buffer).unwrap_or(frame.time);
+        let time = running_time(&*self.obj(), buffer).unwrap_or(frame.time);
         let begun = Instant::now();
         let verdict = verdict(frame, picture.size(), time, settings.max_mask_age, moved);
         if verdict.shown.is_none() && verdict.badge == Badge::Live && !settings.paint.badge {
@@ -182,12 +183,6 @@ impl PolypOverlay {
             return Err((Cause::Size, sentence));
         }
         Ok(())
-    }
-
-    fn running_time(&self, buffer: &gst::BufferRef) -> Option<Duration> {
-        let segment = self.obj().segment();
-        let segment = segment.downcast_ref::<gst::ClockTime>()?;
-        segment.to_running_time(buffer.pts()?).map(Duration::from)
     }
 
     fn count(&self, time: Duration) {

@@ -18,10 +18,12 @@
 //!
 //! Not here: the files ([`polyp::session`]), and reading them ([`crate::polypsessionsrc`]).
 
+mod control;
 mod encoding;
 mod imp;
 mod kind;
 mod order;
+mod pass;
 pub(crate) mod properties;
 mod settings;
 mod store;
@@ -30,7 +32,7 @@ mod writer;
 use gst::glib;
 use gst::prelude::*;
 
-pub use imp::RECORDING;
+pub use control::RECORDING;
 pub(crate) use imp::signals;
 
 glib::wrapper! {

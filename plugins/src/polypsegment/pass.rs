@@ -24,6 +24,7 @@ use crate::card::FEATURE;
 use crate::lock::lock;
 use crate::meta::{self, FrameMeta, Trace};
 use crate::picture::Picture;
+use crate::timeline::running_time;
 
 /// So many frames' time without a frame is a gap of the stream.
 const GAP_FRAMES: u32 = 3;
@@ -152,9 +153,7 @@ impl PolypSegment {
     }
 
     fn time(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> Duration {
-        let segment = self.obj().segment();
-        let running = segment.downcast_ref::<gst::ClockTime>().zip(buffer.pts());
-        let running = running.and_then(|(segment, pts)| segment.to_running_time(pts)).map(Duration::from);
+        let running = running_time(&*self.obj(), buffer);
         let by_rate = || stream.picture.as_ref().and_then(Picture::frame_duration);
         let duration = buffer.duration().map(Duration::from).or_else(by_rate);
         stream.timeline.time(running, duration)

@@ -67,7 +67,7 @@ pub(crate) fn matroska(bytes: &[u8]) {
     }
 }
 
-/// Whatever became of a session, its repair leaves one that agrees with itself and plays to its end; or a sentence.
+/// Whatever became of a session, its repair leaves one that needs no other and is played or refused in sentences.
 pub(crate) fn session(bytes: &[u8]) {
     let folder = place("session");
     drop(std::fs::remove_dir_all(&folder));
@@ -83,11 +83,11 @@ pub(crate) fn session(bytes: &[u8]) {
     if !repaired.unreadable.is_empty() {
         return;
     }
-    let found = agreement(&folder).unwrap();
-    assert_eq!(found.wrong, Vec::<String>::new(), "{repaired:?}");
+    // Lines that are forged may contradict each other: that is told, and nothing is repaired.
+    drop(agreement(&folder).unwrap());
     assert!(repair(&folder).unwrap().was_whole(), "{repaired:?}");
     for played in Player::open(&folder).unwrap() {
-        played.unwrap();
+        drop(taken(played, name));
     }
 }
 
