@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gst::subclass::prelude::*;
-use gst_base::prelude::*;
 use polyp::overlay::Badge;
 use polyp::roi::Roi;
 
