@@ -55,7 +55,11 @@ pub(super) fn rewrite(
                 if let Some(pts_ns) = frame.mask_pts_ns.filter(|pts_ns| masks.insert(*pts_ns)) {
                     writer.push(Record::Mask(Box::new(MaskRecord::lost(pts_ns))))?;
                 }
-                if let Some(index) = frame.segment {
+                let in_file = frame.segment.zip(frame.block_crc).map(|(index, _)| index);
+                if in_file.is_none() && frame.segment.take().is_some() {
+                    frame.dropped = Some(LOST.to_owned());
+                }
+                if let Some(index) = in_file {
                     let part = parts.get_mut(&index);
                     let block = part.and_then(|part| {
                         let block = part.video.of_lines.get(part.next.0).copied().flatten();
@@ -76,7 +80,11 @@ pub(super) fn rewrite(
             }
             Record::Mask(mask) => {
                 masks.insert(mask.pts_ns);
-                if let Some(index) = mask.segment {
+                let in_file = mask.segment.zip(mask.block_crc).map(|(index, _)| index);
+                if in_file.is_none() && mask.segment.take().is_some() {
+                    mask.dropped = Some(LOST.to_owned());
+                }
+                if let Some(index) = in_file {
                     let block = parts.get_mut(&index).and_then(|part| {
                         let block = part.masks.of_lines.get(part.next.1).copied().flatten();
                         part.next.1 += 1;

@@ -18,6 +18,8 @@ use crate::session::SessionError;
 const HEADER_BYTES: u64 = 1 << 16;
 /// The largest cluster that is taken for one: half a second of what no stream has.
 const CLUSTER_BYTES: u64 = 1 << 30;
+/// The last tick that is believed: after 34 years.
+const LAST_TICK: i64 = 1 << 40;
 /// How much is looked through at a time for the next whole cluster.
 const WINDOW: usize = 1 << 20;
 
@@ -277,6 +279,10 @@ fn blocks(body: &[u8], at: u64) -> Option<Vec<Block>> {
         } else if header.id == SimpleBlock::ID {
             let &[track, high, low, flags, ref data @ ..] = data else { return None };
             let tick = begun.checked_add(i64::from(i16::from_be_bytes([high, low])))?;
+            // Nothing comes before its file, and no recording takes decades.
+            if !(0..=LAST_TICK).contains(&tick) {
+                return None;
+            }
             let from = (body.len() - after.len() - data.len()) as u64;
             blocks.push(Block {
                 track: u64::from(track & 0x7F),
