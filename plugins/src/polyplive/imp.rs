@@ -134,6 +134,10 @@ impl ObjectImpl for PolypLive {
         if spec.name() == "stats" {
             return self.stats().to_value();
         }
+        // What the bin says by itself is nobody's notes.
+        if spec.name() == NOTES && !*lock(&self.noted) {
+            return spec.default_value().clone();
+        }
         let owner = self.owners(spec.name()).next();
         owner.map_or_else(|| spec.default_value().clone(), |child| child.property_value(spec.name()))
     }

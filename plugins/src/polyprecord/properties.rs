@@ -18,6 +18,7 @@ pub(crate) const PROPERTIES: &[Property<PolypRecord>] = &[
             glib::ParamSpecString::builder("record")
                 .nick("Record into")
                 .blurb("A folder, in which each recording becomes a folder of its own, named by the time (UTC) at which it began. Empty: nothing is recorded")
+                .default_value(Some(""))
                 .mutable_ready()
                 .build()
         },
@@ -42,6 +43,7 @@ pub(crate) const PROPERTIES: &[Property<PolypRecord>] = &[
             glib::ParamSpecString::builder("record-encoder")
                 .nick("H.264 encoder")
                 .blurb(&format!("The element that codes H.264: one of {}. Empty: the first of them that is there and starts", names.join(", ")))
+                .default_value(Some(""))
                 .mutable_ready()
                 .build()
         },
@@ -112,6 +114,7 @@ pub(crate) const PROPERTIES: &[Property<PolypRecord>] = &[
             glib::ParamSpecString::builder("record-notes")
                 .nick("Notes")
                 .blurb("What the journal says of how the picture is painted: a configuration, as text. polyplive says its own properties where this is empty")
+                .default_value(Some(""))
                 .mutable_playing()
                 .build()
         },

@@ -14,6 +14,7 @@ pub(super) const PROPERTIES: &[Property<PolypSessionSrc>] = &[
             glib::ParamSpecString::builder("session")
                 .nick("Session")
                 .blurb("The folder of the session that is played")
+                .default_value(Some(""))
                 .mutable_ready()
                 .build()
         },
