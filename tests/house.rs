@@ -34,6 +34,10 @@ const MAPPED: &[&str] = &["src/", "engines/src/", "plugins/src/", "training/src/
 
 const LONGEST_RS_FILE: usize = 600;
 
+/// What a file may have, in bytes, and the folder of which that does not hold: a file stays in history for ever.
+const LARGEST_FILE: u64 = 1 << 20;
+const LARGE_FILES: &str = "engines/store/";
+
 /// What no file of the repository names: registry hosts (a mirror is the user's own setting) and folders of one machine.
 /// Written in two halves, because this file is read as well.
 const FORBIDDEN: &[&str] = &[
@@ -95,6 +99,16 @@ fn wrong_outside(metadata: &Value) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Files that are too large.
+fn wrong_sizes(sizes: &[(&str, u64)]) -> Vec<String> {
+    let large = sizes.iter().filter(|(file, size)| *size > LARGEST_FILE && !file.starts_with(LARGE_FILES));
+    large
+        .map(|(file, size)| {
+            format!("{file} has {size} bytes; at most {LARGEST_FILE} outside of {LARGE_FILES}")
+        })
+        .collect()
 }
 
 /// One line of the README's map.
@@ -203,6 +217,19 @@ fn no_arrow_goes_up_or_sideways() {
     none(&wrong_outside(&metadata));
     let count = metadata["packages"].as_array().unwrap().len();
     assert_eq!(count, ARROWS.len(), "ARROWS lists packages that the workspace does not have");
+}
+
+#[test]
+fn no_large_file_is_tracked_by_mistake() {
+    let Some(files) = tracked_files() else {
+        return skipped("whether large files are tracked", "this folder is not a git checkout");
+    };
+    let size = |file: &String| std::fs::metadata(root().join(file)).map_or(0, |meta| meta.len());
+    let sizes: Vec<(&str, u64)> = files.iter().map(|file| (file.as_str(), size(file))).collect();
+    assert_eq!(wrong_sizes(&sizes), Vec::<String>::new());
+    let found =
+        wrong_sizes(&[("a.whl", LARGEST_FILE + 1), ("b", LARGEST_FILE), ("engines/store/x", 1 << 30)]);
+    assert!(found.len() == 1 && found[0].starts_with("a.whl has 1048577 bytes"), "{found:?}");
 }
 
 #[test]

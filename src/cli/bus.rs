@@ -166,7 +166,8 @@ fn recording(said: &gst::StructureRef) -> Option<String> {
     })
 }
 
-fn failed(message: &gst::Message) -> Failure {
+/// What an error message says.
+pub(super) fn failed(message: &gst::Message) -> Failure {
     match message.view() {
         gst::MessageView::Error(error) => {
             Failure::Stream(format!("{}: {}", name(message), error.error().message()))

@@ -9,8 +9,8 @@ use polyp::segmentation::Segmentation;
 use polyp::session::agreement;
 
 use super::failure::Failure;
-use super::plugin;
 use super::reading::Reading;
+use super::{bus, plugin};
 
 /// How long a frame may take before something is wrong.
 const FRAME_LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
@@ -108,10 +108,7 @@ impl Frames {
 
     fn failure(&self) -> Option<Failure> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(Failure::Stream(error.error().message().to_owned())),
-            _ => None,
-        }
+        Some(bus::failed(&message))
     }
 }
 

@@ -13,8 +13,9 @@ use gst::subclass::prelude::*;
 use super::imp::PolypRecord;
 use super::kind::Pool;
 use super::order::Order;
+use super::outcome::Outcome;
 use super::store;
-use super::writer::{Outcome, State, Writer};
+use super::writer::{State, Writer};
 use crate::lock::lock;
 
 /// The name of the bus message that says that a recording began or ended.

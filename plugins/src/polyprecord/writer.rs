@@ -8,17 +8,19 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use polyp::session::matroska::Layout;
 use polyp::session::{
-    Coded, EngineRecord, FrameRecord, MarkRecord, MaskRecord, Record, Recording, SegmentRecord, SessionError,
+    Coded, EngineRecord, FrameRecord, MarkRecord, MaskRecord, Record, Recording, SegmentRecord,
     SettingsRecord, UncountedRecord,
 };
 
 use super::encoding::{Encoding, FFV1_ENCODER, MaskEncoding, Packet, private};
 use super::kind::Kind;
+use super::line::{record_of, side_of};
 use super::order::{Item, Order};
+use super::outcome::{Fault, Outcome};
 use super::settings::Settings;
 use super::store;
 use crate::codec::stand_back;
-use crate::meta::{FrameMeta, badge_name, nanoseconds};
+use crate::meta::nanoseconds;
 
 /// How often it looks up while nothing comes.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -28,49 +30,6 @@ const LOOK_AT_DISK: Duration = Duration::from_secs(1);
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// How many masks are remembered, to write each once.
 const REMEMBERED: usize = 64;
-
-/// Why a recording ends before it is stopped.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The disk is nearly full.
-    Full { free: u64, keep: u64 },
-    /// A file can not be written.
-    Session(SessionError),
-    /// A codec fails.
-    Codec(String),
-}
-
-impl Fault {
-    fn sentence(&self) -> String {
-        match self {
-            Self::Full { free, keep } => {
-                format!(
-                    "the disk has {free} bytes left, and {keep} are to be kept free (property record-keep-free)"
-                )
-            }
-            Self::Session(error) => error.to_string(),
-            Self::Codec(error) => error.clone(),
-        }
-    }
-}
-
-impl From<SessionError> for Fault {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
-}
-
-/// What a recording came to.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) folder: PathBuf,
-    pub(super) began: bool,
-    pub(super) frames: u64,
-    pub(super) dropped: u64,
-    pub(super) reason: String,
-    /// Why it ended before it was stopped.
-    pub(super) fault: Option<String>,
-}
 
 /// The thread's own.
 pub(super) struct Writer {
@@ -188,6 +147,10 @@ impl Writer {
     }
 
     fn frame(&mut self, item: Item) -> Result<(), Fault> {
+        // A session begins with a picture: of a stream on a card there is none.
+        if self.state.recording.is_none() && item.pixels.is_err() {
+            return Ok(());
+        }
         self.begin(&item)?;
         let mut before = Vec::new();
         if item.untold > 0 {
@@ -408,44 +371,5 @@ impl Writer {
                 return Err(Fault::Codec(format!("the encoder ended and owes {left} packets")));
             }
         }
-    }
-}
-
-/// The side of a frame's mask, or of those to come.
-fn side_of(item: &Item) -> Option<u32> {
-    let meta: &FrameMeta = item.meta.as_deref()?;
-    let own = meta.segmentation.as_ref().map(|mask| mask.placement.side_px);
-    own.or_else(|| meta.engine.as_ref().map(|engine| engine.side_px)).filter(|side| *side > 0)
-}
-
-/// A frame's line, but for what is known when it is written.
-fn record_of(item: &Item) -> FrameRecord {
-    let frame = FrameRecord {
-        sequence: item.sequence,
-        pts_ns: item.pts_ns,
-        badge: "none".to_owned(),
-        ..FrameRecord::default()
-    };
-    let Some(meta) = item.meta.as_deref() else { return frame };
-    let mask = meta.segmentation.as_ref().map(|mask| nanoseconds(mask.pts));
-    let trace = &meta.trace;
-    let engine = trace.engine.filter(|_| mask.is_some());
-    FrameRecord {
-        badge: badge_name(&meta.badge).to_owned(),
-        mask_pts_ns: mask,
-        mask_age_ns: mask.map(|mask| item.pts_ns.saturating_sub(mask)),
-        motion: meta.motion.as_ref().map(|motion| {
-            let ([[xx, xy], [yx, yy]], [x, y]) = (motion.map.matrix, motion.map.offset);
-            [xx, xy, x, yx, yy, y, motion.quality]
-        }),
-        alarm: meta.alarm,
-        prepare_ns: nanoseconds(trace.prepared),
-        wait_ns: nanoseconds(trace.waited),
-        motion_ns: nanoseconds(trace.followed),
-        total_ns: nanoseconds(trace.total),
-        queue_ns: engine.map_or(0, |timing| nanoseconds(timing.queued)),
-        infer_ns: engine.map_or(0, |timing| nanoseconds(timing.inferred)),
-        decode_ns: engine.map_or(0, |timing| nanoseconds(timing.decoded)),
-        ..frame
     }
 }

@@ -36,6 +36,7 @@ mod properties;
 mod puppet;
 mod recording;
 mod refusals;
+mod session_fixture;
 mod sharing;
 #[path = "../../../engines/tests/card/stand_in.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
