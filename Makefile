@@ -19,7 +19,7 @@ help: ## print this list
 need-cargo:
 	@command -v cargo >/dev/null || { echo "make: cargo was not found; install Rust (the version stands in Cargo.toml, rust-version)." >&2; exit 1; }
 
-setup: ## fetch all: Debian packages, OpenVINO, ONNX Runtime, weights, libtorch (720 MB)
+setup: ## fetch all: Debian packages, OpenVINO, ONNX Runtime, weights, libtorch, readers for tests (760 MB)
 	@scripts/setup.sh all
 
 setup-base: ## fetch only what a cart needs to play

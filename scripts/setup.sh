@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Fetches what polyp needs and cargo does not: Debian packages, and the libraries and weights below .deps/.
 #
-#   scripts/setup.sh [base|models|trainer|gpu|all]...      (several parts may be named; without one: all)
+#   scripts/setup.sh [base|models|trainer|readers|gpu|all]...      (several parts may be named; without one: all)
 #
 #   base      GStreamer (Debian), OpenVINO and ONNX Runtime: what a cart needs to play
 #   models    the weights that prompts and new networks begin from: MiniLM (text), EfficientNet-Lite0 (pictures)
 #   trainer   HDF5 (Debian), the CPU part of libtorch and EfficientNet-Lite2: what `polyp-train` needs, 520 MB
+#   readers   dicom3tools (Debian), pydicom, highdicom, h5py, pycocotools: what tests read exports back with, 35 MB
 #   gpu       TensorRT for RTX, NVRTC and libclang (Debian): what NVIDIA cards need, 310 MB. Not in `all`: NVIDIA's licences come
 #             with it (.deps/tensorrt-rtx/licences, .deps/nvrtc), which forbid medical use without an agreement
 #
@@ -28,17 +29,18 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # ---- what was asked for ----------------------------------------------------------------------------------------
 
-usage='expected one or more of: base, models, trainer, gpu, all'
+usage='expected one or more of: base, models, trainer, readers, gpu, all'
 [ $# -gt 0 ] || set -- all
-want_base='' want_models='' want_trainer='' want_gpu=''
+want_base='' want_models='' want_trainer='' want_readers='' want_gpu=''
 for part in "$@"; do
   case $part in
     base) want_base=1 ;;
     models) want_models=1 ;;
     trainer) want_trainer=1 ;;
+    readers) want_readers=1 ;;
     gpu) want_gpu=1 ;;
-    all) want_base=1 want_models=1 want_trainer=1 ;;
-    -h | --help) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    all) want_base=1 want_models=1 want_trainer=1 want_readers=1 ;;
+    -h | --help) sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) die "there is no part '$part'; $usage." ;;
   esac
 done
@@ -55,6 +57,7 @@ debian_base=(
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
 )
 debian_trainer=(gcc g++ libc6-dev libhdf5-dev)
+debian_readers=(python3 dicom3tools)
 debian_gpu=(gcc g++ libc6-dev libclang-14-dev)
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -259,6 +262,26 @@ nvrtc() {
   place nvrtc nvidia-cuda-nvrtc-cu12
 }
 
+# What Python reads exports with. Unlike the others these are used as they are, by the Python that they were made for.
+readers() {
+  local packages=(numpy pillow pydicom highdicom pyjpegls typing-extensions packaging h5py pycocotools) package version about folder=$work/readers
+  complete readers pydicom/__init__.py "${packages[@]}" && return
+  for package in "${packages[@]}"; do
+    fetch "$package"
+    case $package in
+      numpy | h5py) unpack "$wheel" "$folder" "$package/=$package/" "$package.libs/=$package.libs/" ;;
+      pillow) unpack "$wheel" "$folder" PIL/=PIL/ pillow.libs/=pillow.libs/ ;;
+      pyjpegls) unpack "$wheel" "$folder" jpeg_ls/=jpeg_ls/ '_CharLS.*.so=_CharLS.so' ;;
+      typing-extensions) unpack "$wheel" "$folder" typing_extensions.py=typing_extensions.py ;;
+      *) unpack "$wheel" "$folder" "$package/=$package/" ;;
+    esac
+    read -r version _ <<<"$(locked "$package")"
+    about=${package//-/_}-$version.dist-info
+    unpack "$wheel" "$folder" "$about/=$about/"
+  done
+  place readers "${packages[@]}"
+}
+
 # ---- the work --------------------------------------------------------------------------------------------------
 
 mkdir -p "$deps"
@@ -275,6 +298,7 @@ trap 'rm -rf "$work"' EXIT
 packages=()
 [ -z "$want_base" ] || packages+=("${debian_base[@]}")
 [ -z "$want_trainer" ] || packages+=("${debian_trainer[@]}")
+[ -z "$want_readers" ] || packages+=("${debian_readers[@]}")
 [ -z "$want_gpu" ] || packages+=("${debian_gpu[@]}")
 [ ${#packages[@]} -eq 0 ] || debian_packages "${packages[@]}"
 if [ -n "$want_base" ]; then
@@ -288,6 +312,9 @@ fi
 if [ -n "$want_trainer" ]; then
   efficientnet 2
   libtorch
+fi
+if [ -n "$want_readers" ]; then
+  readers
 fi
 if [ -n "$want_gpu" ]; then
   tensorrt_rtx

@@ -260,21 +260,11 @@ fn colorimetry(info: &gst_video::VideoInfo, format: PixelFormat) -> Colorimetry 
     let by_size = gst_video::VideoInfo::builder(info.format(), info.width(), info.height()).build().ok();
     let by_size = by_size.map(|info| info.colorimetry());
     let said = info.colorimetry();
+    let matrix = |of: gst_video::VideoColorMatrix| Matrix::from_iso(of.to_iso());
     let known = matrix(said.matrix()).or_else(|| matrix(by_size.as_ref()?.matrix()));
     let range = range(said.range()).or_else(|| range(by_size.as_ref()?.range()));
     // GStreamer's own default is always one of ours; what stands here is only what its type allows.
     Colorimetry { matrix: known.unwrap_or(Matrix::Bt601), range: range.unwrap_or(Range::Limited) }
-}
-
-fn matrix(matrix: gst_video::VideoColorMatrix) -> Option<Matrix> {
-    match matrix {
-        // FCC's weights are 0.30 and 0.11: BT.601 rounded.
-        gst_video::VideoColorMatrix::Bt601 | gst_video::VideoColorMatrix::Fcc => Some(Matrix::Bt601),
-        // SMPTE 240M's are 0.212 and 0.087: BT.709's ancestors.
-        gst_video::VideoColorMatrix::Bt709 | gst_video::VideoColorMatrix::Smpte240m => Some(Matrix::Bt709),
-        gst_video::VideoColorMatrix::Bt2020 => Some(Matrix::Bt2020),
-        _ => None,
-    }
 }
 
 fn range(range: gst_video::VideoColorRange) -> Option<Range> {

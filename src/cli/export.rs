@@ -7,9 +7,12 @@
 //! `--black` cover text beside the endoscope's picture, `--drop-out-of-body` leaves out frames that do not look like the inside of a body.
 
 mod coco;
+mod dicom;
 mod privacy;
+mod provenance;
 mod regions;
 mod stills;
+mod stream;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,7 @@ use super::frames::{Frame, Frames, Progress};
 use super::plugin;
 use coco::Coco;
 use privacy::Privacy;
+use provenance::Provenance;
 use stills::Stills;
 
 /// Export a session's frames with the masks that the network made of them
@@ -38,7 +42,7 @@ pub(super) struct Export {
     /// Into what
     #[arg(long = "as", value_name = "FORMAT")]
     format: Format,
-    /// A folder that is not there yet, or empty
+    /// A folder that is not there yet, or empty; with `--as frames` a new file, or - for the standard output
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The probability from which on a pixel belongs to the mask
@@ -56,6 +60,10 @@ pub(super) struct Export {
     /// Leave out frames of which less than two fifths of the region are red enough to be mucosa
     #[arg(long)]
     drop_out_of_body: bool,
+    #[command(flatten)]
+    dicom: dicom::DicomOptions,
+    #[command(flatten)]
+    stream: stream::StreamOptions,
 }
 
 /// What a session is exported into.
@@ -67,6 +75,10 @@ enum Format {
     Coco,
     /// The same with polygons, which can not have holes: those are filled, and counted
     CocoPolygons,
+    /// video-NNNN.dcm (Video Endoscopic Image: all frames) and masks-NNNN.dcm (Segmentation of them)
+    Dicom,
+    /// Frames and cells as one stream of bytes, for other programs (docs/SESSIONS.md)
+    Frames,
 }
 
 fn part(text: &str) -> Result<Rect, String> {
@@ -110,19 +122,37 @@ impl Export {
             let found = self.threshold;
             return Err(Failure::Usage(format!("--threshold: expected above 0 and below 1, found {found}")));
         }
+        if let Some(option) = self.dicom.given().filter(|_| self.format != Format::Dicom) {
+            return Err(Failure::Usage(format!("{option}: expected with --as dicom alone")));
+        }
+        if let Some(option) = self.stream.given().filter(|_| self.format != Format::Frames) {
+            return Err(Failure::Usage(format!("{option}: expected with --as frames alone")));
+        }
         plugin::start()?;
+        if self.format == Format::Frames {
+            return stream::run(self, &Provenance::read(&self.session)?);
+        }
         make_folder(&self.out)?;
-        let privacy = Privacy {
+        match self.format {
+            Format::Png => self.stills(Box::new(Stills::new(&self.out)?)),
+            Format::Coco => self.stills(Box::new(Coco::new(&self.out, false)?)),
+            Format::CocoPolygons => self.stills(Box::new(Coco::new(&self.out, true)?)),
+            Format::Dicom | Format::Frames => dicom::run(self, &Provenance::read(&self.session)?),
+        }
+    }
+
+    fn privacy(&self) -> Privacy {
+        Privacy {
             corners: self.mask_corners,
             black: self.black.clone(),
             drop_out_of_body: self.drop_out_of_body,
-        };
+        }
+    }
+
+    /// Gives each frame that has a mask of its own to `sink`.
+    fn stills(&self, mut sink: Box<dyn Sink>) -> Result<(), Failure> {
+        let privacy = self.privacy();
         let mut frames = Frames::open(&self.session)?;
-        let mut sink: Box<dyn Sink> = match self.format {
-            Format::Png => Box::new(Stills::new(&self.out)?),
-            Format::Coco => Box::new(Coco::new(&self.out, false)?),
-            Format::CocoPolygons => Box::new(Coco::new(&self.out, true)?),
-        };
         let (mut seen, mut exported, mut dropped) = (0_u64, 0_u64, 0_u64);
         let mut progress = Progress::new(&self.session)?;
         while let Some(frame) = frames.next()? {
@@ -132,12 +162,12 @@ impl Export {
             if !(seen - 1).is_multiple_of(self.every) {
                 continue;
             }
-            let picture = frames.picture(&frame)?;
-            let mut exported_frame = Exported::new(&frame, mask, picture, self.threshold);
-            if !privacy.apply(&mut exported_frame)? {
+            let mut picture = frames.picture(&frame)?;
+            if !privacy.apply(&mut picture, mask.placement.source)? {
                 dropped += 1;
                 continue;
             }
+            let exported_frame = Exported::new(&frame, mask, picture, self.threshold);
             sink.frame(&format!("{:08}", frame.sequence), &exported_frame)?;
             exported += 1;
         }

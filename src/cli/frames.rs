@@ -4,7 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use gst_video::prelude::*;
 use image::RgbImage;
+use polyp::frame::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Rect, Size};
+use polyp::preprocess::Preprocessor;
 use polyp::segmentation::Segmentation;
 use polyp::session::agreement;
 
@@ -27,6 +30,14 @@ pub(super) struct Frame {
     pub(super) sequence: u64,
     /// Its time, the first frame's being 0.
     pub(super) time: Duration,
+}
+
+impl Frame {
+    /// Frames per second by its caps; 0/1 where it varies.
+    pub(super) fn framerate(&self) -> gst::Fraction {
+        let caps = self.sample.caps().and_then(|caps| caps.structure(0));
+        caps.and_then(|caps| caps.get("framerate").ok()).unwrap_or(gst::Fraction::new(0, 1))
+    }
 }
 
 /// Plays a session as fast as frames are taken.
@@ -106,6 +117,38 @@ impl Frames {
         RgbImage::from_raw(to.width(), to.height(), rows.collect()).ok_or_else(|| failed("it is too short"))
     }
 
+    /// The part `region` of the frame as `preprocessor` makes it small: red, green and blue, `[side, side, 3]`.
+    pub(super) fn small(
+        frame: &Frame,
+        region: Rect,
+        preprocessor: &mut Preprocessor,
+    ) -> Result<Vec<u8>, Failure> {
+        let failed =
+            |what: &dyn std::fmt::Display| Failure::Stream(format!("a frame can not be made small: {what}"));
+        let sample = &frame.sample;
+        let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer()) else {
+            return Err(failed(&"it is empty"));
+        };
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| failed(&error))?;
+        let name = info.format().to_str();
+        let format = PixelFormat::from_name(name).ok_or_else(|| failed(&format!("format {name}")))?;
+        let colorimetry = if format.is_yuv() { yuv(&info.colorimetry()) } else { Colorimetry::RGB };
+        let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info);
+        let mapped = mapped.map_err(|error| failed(&error))?;
+        let plane = |index: usize| {
+            let bytes = mapped.plane_data(u32::try_from(index).ok()?).ok()?;
+            let stride = mapped.plane_stride().get(index).and_then(|stride| usize::try_from(*stride).ok())?;
+            Some(Plane { bytes, stride })
+        };
+        let planes: Vec<Plane<'_>> = (0..format.planes()).map_while(plane).collect();
+        let size = Size::new(info.width(), info.height());
+        let view = FrameView::new(format, size, colorimetry, &planes).map_err(|error| failed(&error))?;
+        let side = preprocessor.spec().side_px as usize;
+        let mut rgb = vec![0; 3 * side * side];
+        preprocessor.resize_rgb(&view, region, &mut rgb).map_err(|error| failed(&error))?;
+        Ok(rgb)
+    }
+
     fn failure(&self) -> Option<Failure> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         Some(bus::failed(&message))
@@ -116,6 +159,15 @@ impl Drop for Frames {
     fn drop(&mut self) {
         // Nothing can be done about a pipeline that does not stop.
         let _failed = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// What a session's frames say of their numbers; the recorder writes it of every file.
+fn yuv(said: &gst_video::VideoColorimetry) -> Colorimetry {
+    let full = said.range() == gst_video::VideoColorRange::Range0_255;
+    Colorimetry {
+        matrix: Matrix::from_iso(said.matrix().to_iso()).unwrap_or(Matrix::Bt709),
+        range: if full { Range::Full } else { Range::Limited },
     }
 }
 

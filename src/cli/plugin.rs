@@ -16,6 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("autovideosink", "gstreamer1.0-plugins-good"),
     ("deinterlace", "gstreamer1.0-plugins-good"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("mpegtsmux", "gstreamer1.0-plugins-bad"),
     ("matroskamux", "gstreamer1.0-plugins-good"),
     ("v4l2src", "gstreamer1.0-plugins-good"),
     ("decklinkvideosrc", "gstreamer1.0-plugins-bad"),

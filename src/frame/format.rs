@@ -97,6 +97,18 @@ pub enum Matrix {
 }
 
 impl Matrix {
+    /// The matrix of that code point of ISO/IEC 23091-2 (ITU-T H.273), if it is one that is known here.
+    pub const fn from_iso(code: u32) -> Option<Self> {
+        match code {
+            // FCC's weights (4) are 0.30 and 0.11: BT.601 rounded.
+            4..=6 => Some(Self::Bt601),
+            // SMPTE 240M's (7) are 0.212 and 0.087: BT.709's ancestors.
+            1 | 7 => Some(Self::Bt709),
+            9 => Some(Self::Bt2020),
+            _ => None,
+        }
+    }
+
     /// The weights of red and blue in luma.
     pub const fn kr_kb(self) -> (f32, f32) {
         match self {

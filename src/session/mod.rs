@@ -22,6 +22,7 @@ mod record;
 mod recording;
 mod repair;
 mod rewrite;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,9 @@ pub use record::{
 };
 pub use recording::{Coded, Recording};
 pub use repair::{Repaired, repair};
+pub use stream::{
+    STREAM_FORMAT, STREAM_VERSION, StreamFrame, StreamHead, StreamReader, StreamWriter, Streamed,
+};
 
 /// The name of a session's journal.
 pub const JOURNAL_FILE: &str = "journal.jsonl";

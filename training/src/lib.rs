@@ -36,6 +36,7 @@ pub mod import;
 mod json;
 pub mod loss;
 pub mod ops;
+pub mod outline;
 mod pickle;
 pub mod plot;
 pub mod predict;

@@ -3,7 +3,6 @@
 use image::{Rgb, RgbImage};
 use polyp::frame::{Rect, Size};
 
-use super::Exported;
 use crate::cli::failure::Failure;
 
 /// The least red share of what is mucosa: of a pixel's red, green and blue, so much is red. Mucosa and blood are redder; drapes, walls, gloves
@@ -27,14 +26,18 @@ pub(super) struct Privacy {
 }
 
 impl Privacy {
-    /// Covers what is to be covered; whether the frame may be exported at all.
+    /// Whether anything is covered or left out.
+    pub(super) fn covers(&self) -> bool {
+        self.corners || self.drop_out_of_body || !self.black.is_empty()
+    }
+
+    /// Covers what is to be covered of a picture of which the network saw `region`; whether the frame may be exported at all.
     ///
     /// # Errors
     /// When a part does not lie in the frame, or nothing is known that could be covered.
-    pub(super) fn apply(&self, frame: &mut Exported) -> Result<bool, Failure> {
-        let size = Size::new(frame.picture.width(), frame.picture.height());
-        let region = frame.mask.placement.source;
-        if self.drop_out_of_body && red_share(&frame.picture, region) < INSIDE {
+    pub(super) fn apply(&self, picture: &mut RgbImage, region: Rect) -> Result<bool, Failure> {
+        let size = Size::new(picture.width(), picture.height());
+        if self.drop_out_of_body && red_share(picture, region) < INSIDE {
             return Ok(false);
         }
         if self.corners {
@@ -43,7 +46,7 @@ impl Privacy {
                                 endoscope's picture; name the parts with --black";
                 return Err(Failure::Usage(sentence.to_owned()));
             }
-            for (x, y, pixel) in frame.picture.enumerate_pixels_mut() {
+            for (x, y, pixel) in picture.enumerate_pixels_mut() {
                 let inside = (region.x..region.x + region.width).contains(&x)
                     && (region.y..region.y + region.height).contains(&y);
                 if !inside {
@@ -57,7 +60,7 @@ impl Privacy {
             }
             for y in part.y..part.y + part.height {
                 for x in part.x..part.x + part.width {
-                    frame.picture.put_pixel(x, y, Rgb([0; 3]));
+                    picture.put_pixel(x, y, Rgb([0; 3]));
                 }
             }
         }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use polyp_training::data::Split;
-use polyp_training::import::{IMPORTERS, Options, Report, Request, importer, run};
+use polyp_training::import::session::is_recorded;
+use polyp_training::import::{IMPORTERS, Importer, Options, Report, Request, Session, importer, run};
 
+use super::session::Recorded;
 use super::{counting, side};
 
 /// Make one HDF5 file of a folder of pictures and masks.
@@ -19,8 +21,8 @@ pub(crate) struct Import {
     /// The data set's folder.
     folder: PathBuf,
     /// The file to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "pick", conflicts_with = "pick")]
+    out: Option<PathBuf>,
     /// A list of names to learn from, one a line; may be given again.
     #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
@@ -64,6 +66,8 @@ pub(crate) struct Import {
     skip_bad: bool,
     #[command(flatten)]
     own: Own,
+    #[command(flatten)]
+    recorded: Recorded,
 }
 
 /// What only some layouts have; the others refuse it.
@@ -84,7 +88,7 @@ struct Own {
     /// Where the pictures come from (folder, coco).
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// Their terms (folder, coco).
+    /// Their terms (folder, coco, session).
     #[arg(long, value_name = "TEXT")]
     licence: Option<String>,
 }
@@ -120,12 +124,20 @@ impl Import {
             captions: self.captions,
             options,
         };
+        let is_session = self.layout == Session.name() && is_recorded(&request.folder);
+        if let Some(option) = self.recorded.given().filter(|_| !is_session) {
+            anyhow::bail!("{option}: expected with `import session` and a recorded session alone");
+        }
+        if is_session {
+            return self.recorded.run(&request, self.out.as_deref(), self.skip_bad);
+        }
         let Some(importer) = importer(&self.layout) else {
             anyhow::bail!("layout {}: no such importer", self.layout);
         };
         let what = format!("import {}", self.layout);
-        let report = counting(&what, |progress| run(importer, &request, &self.out, self.skip_bad, progress))?;
-        print(&report, &self.out);
+        let Some(out) = self.out else { anyhow::bail!("--out: expected a file to write, found none") };
+        let report = counting(&what, |progress| run(importer, &request, &out, self.skip_bad, progress))?;
+        print(&report, &out);
         Ok(())
     }
 }

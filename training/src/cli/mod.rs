@@ -11,6 +11,7 @@ mod import;
 mod memory;
 mod plot;
 mod score;
+mod session;
 mod sheet;
 mod zoom_out;
 

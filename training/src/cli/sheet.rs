@@ -8,6 +8,7 @@ use clap::Args;
 use image::{Rgb, RgbImage};
 use polyp_training::augment::AugmentConfig;
 use polyp_training::data::{DataSet, Loader, Pass, Split};
+use polyp_training::outline::outline;
 
 /// Draw augmented pictures with their masks outlined, many on one PNG.
 #[derive(Debug, Args)]
@@ -90,12 +91,10 @@ impl Sheet {
 }
 
 fn paste(sheet: &mut RgbImage, left: u32, top: u32, side: usize, rgb: &[u8], mask: &[u8]) {
+    let mut rgb = rgb.to_vec();
+    outline(&mut rgb, mask, side);
     for (place, pixel) in rgb.as_chunks::<3>().0.iter().enumerate() {
-        let edge = [1, side]
-            .iter()
-            .any(|step| place.checked_sub(*step).is_some_and(|before| mask.get(before) != mask.get(place)));
-        let colour = if edge { [0, 255, 255] } else { *pixel };
         let (x, y) = ((place % side) as u32, (place / side) as u32);
-        sheet.put_pixel(left + x, top + y, Rgb(colour));
+        sheet.put_pixel(left + x, top + y, Rgb(*pixel));
     }
 }

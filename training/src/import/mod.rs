@@ -20,6 +20,7 @@ mod plain;
 mod polypgen;
 mod regions;
 mod run;
+pub mod session;
 mod sides;
 mod sun_seg;
 
@@ -36,10 +37,11 @@ pub use plain::Plain;
 pub use polypgen::PolypGen;
 pub use regions::{Region, Regions, Runs};
 pub use run::{CaptionReport, Report, run};
+pub use session::Session;
 pub use sun_seg::SunSeg;
 
 /// Every layout that can be imported.
-pub const IMPORTERS: &[&dyn Importer] = &[&Kvasir, &ClinicDb, &PolypGen, &SunSeg, &Plain, &Coco];
+pub const IMPORTERS: &[&dyn Importer] = &[&Kvasir, &ClinicDb, &PolypGen, &SunSeg, &Plain, &Coco, &Session];
 
 /// One data set's own folder layout.
 pub trait Importer: Sync {

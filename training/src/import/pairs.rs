@@ -28,21 +28,25 @@ pub(super) fn read(entry: &Entry) -> Result<Picture, TrainingError> {
     let picture = decode(&entry.picture)?.into_rgb8();
     let size = Size::new(picture.width(), picture.height());
     let mask = match &entry.mask {
-        Mask::File(path) => mask(path, size)?,
+        Mask::File(path) => {
+            let (mask, mask_size) = mask(path)?;
+            if mask_size != size {
+                let expected = format!("{size}, as its picture");
+                return Err(TrainingError::field(path, "size", expected, mask_size.to_string()));
+            }
+            mask
+        }
         Mask::Empty => vec![0; size.area()],
         Mask::Regions(regions) => regions.mask(&entry.name, size)?,
     };
     Ok(Picture { rgb: picture.into_raw(), mask, size })
 }
 
-fn mask(path: &Path, size: Size) -> Result<Vec<u8>, TrainingError> {
+/// A mask's file as zeros and ones, and its size.
+pub(super) fn mask(path: &Path) -> Result<(Vec<u8>, Size), TrainingError> {
     let mask = decode(path)?.into_luma8();
-    let mask_size = Size::new(mask.width(), mask.height());
-    if mask_size != size {
-        let expected = format!("{size}, as its picture");
-        return Err(TrainingError::field(path, "size", expected, mask_size.to_string()));
-    }
-    Ok(mask.into_raw().into_iter().map(|sample| u8::from(sample > POLYP_ABOVE)).collect())
+    let size = Size::new(mask.width(), mask.height());
+    Ok((mask.into_raw().into_iter().map(|sample| u8::from(sample > POLYP_ABOVE)).collect(), size))
 }
 
 /// Decodes one file, of whatever format its content has.
