@@ -3,9 +3,11 @@
 
 mod demo;
 mod engine;
+mod exports;
 mod house;
 mod launch;
 mod promises;
+mod reports;
 mod scripts;
 mod sessions;
 mod tools;

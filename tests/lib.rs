@@ -13,8 +13,10 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+use polyp::session::{Player, Record};
 
 /// The root folder of the checkout.
 #[must_use]
@@ -71,7 +73,7 @@ pub fn init() {
     });
 }
 
-/// A built command-line tool of the workspace: `polyp` or `polyp-engine`.
+/// A built command-line tool of the workspace: `polyp`, `polyp-engine` or `polyp-train`.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
     let path = built().join(name);
@@ -113,10 +115,58 @@ fn built() -> PathBuf {
         }
         output(
             env!("CARGO"),
-            &["build", "--quiet", "-p", "polyp", "-p", "polyp-engine", "-p", "gst-plugin-polyp"],
+            &[
+                ["build", "--quiet"].as_slice(),
+                &["-p", "polyp", "-p", "polyp-engine", "-p", "gst-plugin-polyp", "-p", "polyp-training"],
+            ]
+            .concat(),
         );
         let test = std::env::current_exe().expect("this test has a path");
         test.ancestors().nth(2).expect("the test lies in target/debug/deps").to_path_buf()
     };
     FOLDER.get_or_init(make).clone()
+}
+
+/// Runs the tool `polyp`, with this build's plugin.
+///
+/// # Panics
+/// When it can not be started.
+#[must_use]
+pub fn polyp(arguments: &[&str]) -> Output {
+    Command::new(tool("polyp"))
+        .args(arguments)
+        .current_dir(root())
+        .env("GST_PLUGIN_PATH", plugin_folder())
+        .output()
+        .expect("the tool starts")
+}
+
+/// What the tool prints when it does its work.
+///
+/// # Panics
+/// When it does not; the message is the tool's.
+pub fn said(arguments: &[&str]) -> String {
+    let output = polyp(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).expect("the output is UTF-8")
+}
+
+/// What a session's journal says, line by line.
+///
+/// # Panics
+/// When it can not be read.
+#[must_use]
+pub fn records(session: &Path) -> Vec<Record> {
+    Player::open(session).expect("a session").map(|played| played.expect("a line").record).collect()
+}
+
+/// Each mask's own frame, and the checksum of its cells.
+#[must_use]
+pub fn masks(session: &Path) -> Vec<(u64, u32)> {
+    let mask = |record| match record {
+        Record::Mask(mask) => Some((mask.sequence, mask.cells_crc)),
+        _ => None,
+    };
+    records(session).into_iter().filter_map(mask).collect()
 }

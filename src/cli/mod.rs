@@ -8,6 +8,7 @@
 //! | 3 | something is missing on this machine: the plugin, an engine, a GStreamer element, a display |
 
 mod bench;
+mod budget;
 mod bus;
 mod check;
 mod demo;
@@ -29,6 +30,7 @@ mod run;
 mod sink;
 mod soak;
 mod source;
+mod stages;
 mod stopwatch;
 
 use std::process::ExitCode;
@@ -51,6 +53,7 @@ enum Verb {
     Replay(replay::Replay),
     Export(export::Export),
     Report(report::Report),
+    Budget(budget::Budget),
     Repair(repair::Repair),
     Bench(bench::Bench),
     Soak(soak::Soak),
@@ -67,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Replay(replay) => replay.run(),
         Verb::Export(export) => export.run(),
         Verb::Report(report) => report.run(),
+        Verb::Budget(budget) => budget.run(),
         Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),
         Verb::Soak(soak) => soak.run(),

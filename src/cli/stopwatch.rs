@@ -17,12 +17,16 @@ impl Times {
         self.0.len()
     }
 
-    /// The time that this share (0 to 1) of all does not exceed; nothing of none.
-    pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
+    /// The same in order, for many quantiles.
+    pub(super) fn sorted(&self) -> Sorted {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        let rank = (share * sorted.len() as f64).ceil() as usize;
-        sorted.get(rank.saturating_sub(1)).copied()
+        Sorted(sorted)
+    }
+
+    /// The time that this share (0 to 1) of all does not exceed; nothing of none.
+    pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
+        self.sorted().quantile(share)
     }
 
     /// How many are longer than `limit`.
@@ -37,6 +41,18 @@ impl Times {
             None => format!("{:>9}", "-"),
         };
         [0.5, 0.99, 1.0].map(cell).concat()
+    }
+}
+
+/// Times, the shortest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sorted(Vec<Duration>);
+
+impl Sorted {
+    /// The time that this share (0 to 1) of all does not exceed; nothing of none.
+    pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
+        let rank = (share * self.0.len() as f64).ceil() as usize;
+        self.0.get(rank.saturating_sub(1)).copied()
     }
 }
 

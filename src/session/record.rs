@@ -1,6 +1,7 @@
 //! What the lines of a journal say. Times are nanoseconds of the stream's running time; what is not known is left out.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::Rect;
 use crate::input::Placement;
@@ -69,6 +70,7 @@ pub struct EngineRecord {
     /// What the network is asked for.
     pub prompt: String,
     /// What logits are divided by.
+    #[serde(deserialize_with = "finite")]
     pub temperature: f32,
     /// The side of its input, and of its masks, in pixels.
     pub side_px: u32,
@@ -167,7 +169,7 @@ pub struct FrameRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask_age_ns: Option<u64>,
     /// How the picture moved since: xx, xy, x, yx, yy, y of the meta's table, and the measurement's quality.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "all_finite")]
     pub motion: Option<[f32; 7]>,
     /// Whether the alarm was raised; left out while it is switched off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +195,18 @@ pub struct FrameRecord {
     /// The same: making probabilities of logits.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub decode_ns: u64,
+}
+
+/// A number too large to be one of 32 bits would be written as none.
+fn finite<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(from)?;
+    if number.is_finite() { Ok(number) } else { Err(D::Error::custom("a number beyond 32 bits")) }
+}
+
+fn all_finite<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[f32; 7]>, D::Error> {
+    let numbers = Option::<[f32; 7]>::deserialize(from)?;
+    let beyond = numbers.is_some_and(|numbers| numbers.iter().any(|number| !number.is_finite()));
+    if beyond { Err(D::Error::custom("a number beyond 32 bits")) } else { Ok(numbers) }
 }
 
 fn is_zero(time: &u64) -> bool {

@@ -306,6 +306,7 @@ mod tests {
             ("\"size\":[2,1]", "\"size\":[9000,1]", "size 9000 x 1"),
             ("\"source\":[0,0,2,1]", "\"source\":[1,0,2,1]", "source [1, 0, 2, 1]"),
             ("\"side\":2", "\"side\":0", "cells"),
+            ("\"temperature\":0.0", "\"temperature\":1e39", "a number beyond 32 bits"),
             ("\"version\":1", "\"version\":2", "version 2"),
             ("\"frames\":2", "\"frames\":3", "2 of 3"),
         ] {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::time::Duration;
 
 use polyp::alarm::covered;
 use polyp::session::journal::records;
@@ -12,6 +11,7 @@ use polyp::session::{
 
 use crate::cli::failure::Failure;
 use crate::cli::frames::Frame;
+use crate::cli::stages::{STAGES, times};
 use crate::cli::stopwatch::Times;
 
 /// One frame, in few bytes.
@@ -59,18 +59,6 @@ pub(super) struct History {
     pub(super) stages: Vec<(&'static str, Times)>,
 }
 
-/// The stages, as the page names them.
-const STAGES: [&str; 8] = [
-    "segmenter, all of it",
-    "making the input",
-    "waiting for the mask",
-    "measuring motion",
-    "age of the shown mask",
-    "mask: in the queue",
-    "mask: in the network",
-    "mask: decoding",
-];
-
 impl History {
     /// Reads the journal of the session in `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
@@ -111,21 +99,8 @@ impl History {
                     }
                     history.by_sequence.insert(frame.sequence, history.moments.len());
                     history.moments.push(moment);
-                    let times = [
-                        Some(frame.total_ns),
-                        Some(frame.prepare_ns),
-                        Some(frame.wait_ns),
-                        Some(frame.motion_ns),
-                        frame.mask_age_ns,
-                        Some(frame.queue_ns),
-                        Some(frame.infer_ns),
-                        Some(frame.decode_ns),
-                    ];
-                    for (place, ((_, stage), time)) in history.stages.iter_mut().zip(times).enumerate() {
-                        // A stage that did not take place has no time; a mask of this very frame has age 0.
-                        if let Some(time) = time.filter(|time| *time > 0 || place == 4) {
-                            stage.add(Duration::from_nanos(time));
-                        }
+                    for ((_, stage), time) in history.stages.iter_mut().zip(times(&frame)) {
+                        time.into_iter().for_each(|time| stage.add(time));
                     }
                 }
                 Record::Mark(MarkRecord { pts_ns, text }) => {

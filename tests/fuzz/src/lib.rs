@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "journal", run: sessions::journal },
     Target { name: "matroska", run: sessions::matroska },
     Target { name: "session", run: sessions::session },
+    Target { name: "frames", run: sessions::frames },
     Target { name: "checkpoint", run: training::checkpoint },
     Target { name: "data-set", run: training::data_set },
 ];
@@ -136,6 +137,7 @@ mod tests {
         journal: "journal",
         matroska: "matroska",
         session: "session",
+        frames: "frames",
         checkpoint: "checkpoint",
         data_set: "data-set",
     }

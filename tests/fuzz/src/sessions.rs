@@ -3,7 +3,7 @@
 
 use polyp::session::journal::Line;
 use polyp::session::matroska::{Blocks, MASKS, VIDEO, scan};
-use polyp::session::{Player, agreement, repair};
+use polyp::session::{Player, StreamReader, StreamWriter, Streamed, agreement, repair};
 
 use crate::{file, place, taken};
 
@@ -94,3 +94,22 @@ pub(crate) fn session(bytes: &[u8]) {
 const ABOUT: &str = r#"{"format":"polyp-session","version":1,"began":"2026-11-29T12:00:00.000Z",
 "clock":{"name":"","running_ns":0,"unix_ns":1795953600000000000},
 "software":{"polyp":"0","gstreamer":"0","video_encoder":"a","mask_encoder":"b"}}"#;
+
+/// A stream that is taken is the same when it is written and read again.
+pub(crate) fn frames(bytes: &[u8]) {
+    let name = std::path::Path::new("a stream");
+    let Some(reader) = taken(StreamReader::open(bytes, name), "a stream") else { return };
+    let head = reader.head().clone();
+    let Some(all) = taken(reader.collect::<Result<Vec<Streamed>, _>>(), "a stream") else { return };
+    let mut again = Vec::new();
+    let mut writer = StreamWriter::new(&mut again, &head.session, &head.began).unwrap();
+    for streamed in &all {
+        match streamed {
+            Streamed::Engine(engine) => writer.engine(engine).unwrap(),
+            Streamed::Frame(frame, rgb, cells) => writer.frame(frame, rgb, cells).unwrap(),
+        }
+    }
+    writer.end().unwrap();
+    let read: Result<Vec<Streamed>, _> = StreamReader::open(again.as_slice(), name).unwrap().collect();
+    assert_eq!(read.unwrap(), all);
+}

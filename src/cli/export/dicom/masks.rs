@@ -223,7 +223,7 @@ mod tests {
         let mut bits = Bits::default();
         let mask = |text: &str| text.bytes().map(|byte| byte == b'#').collect::<Vec<_>>();
         assert_eq!(bits.take(&mask("#..##")), b"");
-        assert_eq!(bits.take(&mask("###.#....#..")), [0b1111_1001, 0b0010_0001]);
+        assert_eq!(bits.take(&mask("###.#....#..")), [0b1111_1001, 0b0100_0010]);
         assert_eq!(bits.take(&mask("#")), b"");
         assert_eq!(bits.rest(), [0b10]);
         assert_eq!(bits.rest(), b"");
