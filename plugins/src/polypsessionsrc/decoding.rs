@@ -14,6 +14,8 @@ use crate::codec::{Codec, converter, element, filter, pixels_crc};
 const H264_DECODERS: [&str; 2] = ["avdec_h264", "openh264dec"];
 /// Checksums that may wait: more than pictures are ever on their way.
 const SUMS: usize = 256;
+/// Decoded pictures that wait for the converter.
+const QUEUED: &str = "3";
 /// How long a mask may take to be decoded before something is wrong.
 const MASK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -98,9 +100,14 @@ impl Decoding {
             let _over = sender.try_send(info);
             gst::PadProbeReturn::Ok
         });
+        // Two threads: one decodes while the other moves samples about.
+        let queue = element(
+            "queue",
+            &[("max-size-buffers", QUEUED), ("max-size-time", "0"), ("max-size-bytes", "0")],
+        )?;
         let convert = converter(&record.coded, &record.format)?;
         let elements: Vec<gst::Element> =
-            elements.into_iter().chain([setter, convert, filter(&out.build())?]).collect();
+            elements.into_iter().chain([setter, queue, convert, filter(&out.build())?]).collect();
         Ok(Self { codec: Codec::start(&caps, &elements)?, sums })
     }
 
