@@ -161,11 +161,11 @@ pub fn records(session: &Path) -> Vec<Record> {
     Player::open(session).expect("a session").map(|played| played.expect("a line").record).collect()
 }
 
-/// Each mask's own frame, and the checksum of its cells.
+/// Each recorded mask's own frame, and the checksum of its cells.
 #[must_use]
 pub fn masks(session: &Path) -> Vec<(u64, u32)> {
     let mask = |record| match record {
-        Record::Mask(mask) => Some((mask.sequence, mask.cells_crc)),
+        Record::Mask(mask) if mask.segment.is_some() => Some((mask.sequence, mask.cells_crc)),
         _ => None,
     };
     records(session).into_iter().filter_map(mask).collect()

@@ -46,7 +46,7 @@ fn setup_names_the_parts_that_there_are() {
     let error = error_of(&setup(folder.path(), folder.path(), &["tranier"]));
     assert_eq!(
         error,
-        "setup: there is no part 'tranier'; expected one or more of: base, models, trainer, gpu, all.\n"
+        "setup: there is no part 'tranier'; expected one or more of: base, models, trainer, readers, gpu, all.\n"
     );
 }
 

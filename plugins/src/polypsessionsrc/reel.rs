@@ -10,7 +10,8 @@ use polyp::frame::Size;
 use polyp::motion::{Affine, Motion};
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
-use polyp::session::{EngineRecord, FrameRecord, MaskRecord, Played, Player, Record};
+use polyp::session::matroska::{MASKS, Tracks};
+use polyp::session::{EngineRecord, FrameRecord, MaskRecord, Player, Record, SegmentRecord};
 
 use super::decoding::{Decoding, MaskDecoding, Picture};
 use crate::meta::{FrameMeta, Trace};
@@ -73,13 +74,20 @@ pub(super) struct Reel {
     /// What is added to recorded times.
     shift: Option<i128>,
     last_ns: Option<u64>,
-    /// Frames whose own masks are being looked for.
-    ahead: VecDeque<Coming>,
+    /// Frames whose own masks are being looked for, and files that begin between them: masks come later than their frames, and so after the
+    /// line of a file that began meanwhile.
+    ahead: VecDeque<Ahead>,
     /// Frames whose pictures have not come out of the decoder.
     decoding: VecDeque<Coming>,
-    /// What follows when all frames before it are handed on.
-    next: Option<Box<Played>>,
+    /// The file that begins when all frames before it are handed on.
+    next: Option<(Box<SegmentRecord>, Tracks)>,
     ended: bool,
+}
+
+/// What is not given to a decoder yet.
+enum Ahead {
+    Frame(Box<Coming>),
+    File(Box<SegmentRecord>, Tracks),
 }
 
 impl Reel {
@@ -120,8 +128,15 @@ impl Reel {
                 if let Some(frame) = self.drain()? {
                     return Ok(Some(frame));
                 }
-                let Some(played) = self.next.take() else { return Ok(None) };
-                self.begin_file(*played)?;
+                let Some((record, tracks)) = self.next.take() else {
+                    if self.ahead.is_empty() {
+                        return Ok(None);
+                    }
+                    continue;
+                };
+                self.size = Size::new(record.width, record.height);
+                self.video = Some(Decoding::start(&tracks, &record)?);
+                self.feed(false)?;
                 continue;
             }
             self.read()?;
@@ -136,7 +151,15 @@ impl Reel {
         };
         let played = played.map_err(|error| error.to_string())?;
         match &played.record {
-            Record::Segment(_) => self.next = Some(Box::new(played)),
+            Record::Segment(record) => {
+                let (record, Some(tracks)) = (record.clone(), played.tracks) else { return Ok(()) };
+                // The masks of a file may be read with the next one's decoder: FFV1 says all that it needs in each of them.
+                self.mask_decoding = match tracks.of(MASKS) {
+                    Some(_) => Some(MaskDecoding::start(&tracks)?),
+                    None => None,
+                };
+                self.ahead.push_back(Ahead::File(record, tracks));
+            }
             Record::Engine(engine) => self.engine = Some(Arc::new((**engine).clone())),
             Record::Mask(mask) => {
                 if let Some(data) = played.data {
@@ -152,18 +175,6 @@ impl Reel {
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    fn begin_file(&mut self, played: Played) -> Result<(), String> {
-        let (Record::Segment(record), Some(tracks)) = (played.record, played.tracks) else { return Ok(()) };
-        self.size = Size::new(record.width, record.height);
-        self.video = Some(Decoding::start(&tracks, &record)?);
-        // The masks of a file may be read with the next one's decoder: FFV1 says all that it needs in each of them.
-        self.mask_decoding = match tracks.of(polyp::session::matroska::MASKS) {
-            Some(_) => Some(MaskDecoding::start(&tracks)?),
-            None => None,
-        };
         Ok(())
     }
 
@@ -212,20 +223,33 @@ impl Reel {
         self.last_ns = Some(pts_ns);
         let time = self.time(pts_ns);
         let shown = record.mask_pts_ns.and_then(|mask| self.known(mask));
-        self.ahead.push_back(Coming { record, data, key, time, engine: self.engine.clone(), shown });
+        let coming = Coming { record, data, key, time, engine: self.engine.clone(), shown };
+        self.ahead.push_back(Ahead::Frame(Box::new(coming)));
     }
 
-    /// Hands packets to the decoder: those whose masks are known, or all.
+    /// Hands packets to the decoder: those whose masks are known, or all; up to where another file begins.
     fn feed(&mut self, all: bool) -> Result<(), String> {
-        while let Some(first) = self.ahead.front() {
-            let newest_ns = self.ahead.back().map_or(0, |last| last.record.pts_ns);
-            let waits = self.masks == Masks::Own
-                && self.known.back().is_none_or(|(pts_ns, _)| *pts_ns < first.record.pts_ns)
-                && newest_ns.saturating_sub(first.record.pts_ns) < LOOK_AHEAD_NS;
-            if waits && !all {
-                return Ok(());
+        while self.next.is_none() {
+            let newest = self.ahead.iter().rev().find_map(|ahead| match ahead {
+                Ahead::Frame(frame) => Some(frame.record.pts_ns),
+                Ahead::File(..) => None,
+            });
+            if let Some(Ahead::Frame(first)) = self.ahead.front() {
+                let waits = self.masks == Masks::Own
+                    && self.known.back().is_none_or(|(pts_ns, _)| *pts_ns < first.record.pts_ns)
+                    && newest.unwrap_or_default().saturating_sub(first.record.pts_ns) < LOOK_AHEAD_NS;
+                if waits && !all {
+                    return Ok(());
+                }
             }
-            let Some(mut coming) = self.ahead.pop_front() else { return Ok(()) };
+            let mut coming = match self.ahead.pop_front() {
+                Some(Ahead::Frame(coming)) => *coming,
+                Some(Ahead::File(record, tracks)) => {
+                    self.next = Some((record, tracks));
+                    return Ok(());
+                }
+                None => return Ok(()),
+            };
             let Some(video) = &self.video else { return Err("a frame comes before its file".to_owned()) };
             let pts = gst::ClockTime::from_nseconds(crate::meta::nanoseconds(coming.time));
             video.push(std::mem::take(&mut coming.data), coming.key, pts)?;

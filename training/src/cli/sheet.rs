@@ -92,7 +92,7 @@ impl Sheet {
 
 fn paste(sheet: &mut RgbImage, left: u32, top: u32, side: usize, rgb: &[u8], mask: &[u8]) {
     let mut rgb = rgb.to_vec();
-    outline(&mut rgb, mask, side);
+    outline(&mut rgb, mask, side, 0);
     for (place, pixel) in rgb.as_chunks::<3>().0.iter().enumerate() {
         let (x, y) = ((place % side) as u32, (place / side) as u32);
         sheet.put_pixel(left + x, top + y, Rgb(*pixel));

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use image::{GrayImage, RgbImage};
 use polyp::frame::Size;
 use polyp::metric::to_picture;
-use polyp::session::Streamed;
+use polyp::session::{StreamFrame, Streamed};
 
 use super::super::folder::columns;
 use super::super::plain::licence;
@@ -33,6 +33,8 @@ use crate::outline::outline;
 pub const REVIEW_FILE: &str = "review.csv";
 const SHEET: &str = "review.html";
 const STYLE: &str = include_str!("review.css");
+/// Half of an outline's width is this part of a picture's.
+const LINES: u32 = 300;
 /// What may stand in the column `verdict`.
 const VERDICTS: [&str; 4] = ["accepted", "corrected", "empty", "rejected"];
 
@@ -73,7 +75,7 @@ impl Writer {
             let [width, height] = frame.size;
             let probability = to_picture(&mask_of(&frame, cells), Size::new(width, height));
             let mask: Vec<u8> = probability.iter().map(|p| u8::from(*p >= request.threshold)).collect();
-            self.frame(picked, rgb, &mask, (width, height))?;
+            self.frame(picked, rgb, &mask, &frame)?;
             found += 1;
         }
         if found != picked.len() {
@@ -89,13 +91,16 @@ impl Writer {
         picked: &Picked,
         rgb: Vec<u8>,
         mask: &[u8],
-        (width, height): (u32, u32),
+        frame: &StreamFrame,
     ) -> Result<(), TrainingError> {
+        let [width, height] = frame.size;
+        // The sheet shows what the network saw, and as wide a line wherever that is large.
+        let [x, y, shown_width, shown_height] = frame.placed.source;
         let name = frame_name(&picked.session, picked.sequence);
         let path = |part: &str, ending: &str| self.folder.join(part).join(format!("{name}.{ending}"));
         let white = mask.iter().map(|inside| inside * 255).collect();
         let mut painted = rgb.clone();
-        outline(&mut painted, mask, width as usize);
+        outline(&mut painted, mask, width as usize, shown_width.div_ceil(LINES) as usize);
         let short =
             |path: &Path| TrainingError::field(path, "picture", "as many bytes as it has pixels", "fewer");
         let save = |path: PathBuf, image: Option<image::DynamicImage>| {
@@ -107,7 +112,9 @@ impl Writer {
         save(path("images", "png"), colour(rgb))?;
         save(path("masks", "png"), grey.clone())?;
         save(path("suggested", "png"), grey)?;
-        save(path("painted", "jpg"), colour(painted))
+        let shown = colour(painted)
+            .map(|painted: image::DynamicImage| painted.crop_imm(x, y, shown_width, shown_height));
+        save(path("painted", "jpg"), shown)
     }
 
     /// Writes the table and the sheet.
