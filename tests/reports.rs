@@ -1,4 +1,4 @@
-//! The report of a session, as a page.
+//! Pages that the tool writes: the report of a session, and the evidence of the bench tests.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,60 @@ fn all_between<'a>(text: &'a str, begin: &str, end: char) -> Vec<&'a str> {
     text.split(begin).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
 }
 
+/// A page needs nothing else, and its sections are named.
+fn stands_alone(text: &str) {
+    for place in ["src=\"", "href=\""] {
+        let places = all_between(text, place, '"');
+        assert!(places.iter().all(|to| to.starts_with("data:") || to.starts_with('#')), "{place}");
+    }
+    for outside in ["http:", "https:", "<script", "@import", "url("] {
+        assert!(!text.contains(outside), "{outside}");
+    }
+    // What sections are named by is there, once.
+    for name in all_between(text, "aria-labelledby=\"", '"').iter().flat_map(|names| names.split(' ')) {
+        assert_eq!(text.matches(&format!("id=\"{name}\"")).count(), 1, "{name}");
+    }
+    assert!(text.contains("lang=\"en\""));
+}
+
+#[test]
+fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("evidence");
+    let line =
+        ["evidence", "--size", "320x240", "--time", "2s", "--frames", "2", "--out", out.to_str().unwrap()];
+    let printed = said(&line);
+    assert!(printed.contains("samples changed, in 48 frames"), "{printed}");
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let evidence: serde_json::Value = serde_json::from_str(&read("evidence.json")).unwrap();
+    let fidelity = &evidence["fidelity"];
+    assert_eq!((&fidelity["changed_outside"], &fidelity["not_compared"]), (&0.into(), &0.into()));
+    let each = fidelity["each"].as_array().unwrap();
+    assert_eq!(each.len(), 8 * 3);
+    for each in each {
+        let number = |name: &str| each[name].as_u64().unwrap();
+        assert!(
+            number("with_mask") > 0 && number("outside") > 100_000 && number("changed_inside") > 0,
+            "{each}"
+        );
+    }
+    assert_eq!(evidence["picture_delay"]["count"], 60);
+    // Of the rarest nothing is said of sixty frames.
+    assert!(
+        evidence["picture_delay"]["ms"]["p99"].is_null() && evidence["picture_delay"]["ms"]["p50"].is_f64()
+    );
+    let raw = read("frames.csv");
+    assert_eq!(raw.lines().count(), 61);
+    let annotated = raw.lines().skip(1).filter(|line| !line.ends_with(',')).count();
+    assert_eq!(evidence["annotation_delay"]["count"], annotated);
+    let page = read("evidence.html");
+    stands_alone(&page);
+    assert!(
+        page.contains("0 of ") && page.contains("not told: too few frames") && page.contains("A display:")
+    );
+    photographed(&out.join("evidence.html"));
+}
+
 #[test]
 fn the_report_is_one_page_that_needs_nothing_else() {
     let session = root().join("tests/fixtures/session-v1");
@@ -17,26 +71,15 @@ fn the_report_is_one_page_that_needs_nothing_else() {
     let page = folder.path().join("report.html");
     said(&["report", session.to_str().unwrap(), "--out", page.to_str().unwrap(), "--budget", "1us"]);
     let text = std::fs::read_to_string(&page).unwrap();
-    for place in ["src=\"", "href=\""] {
-        let places = all_between(&text, place, '"');
-        assert!(places.iter().all(|to| to.starts_with("data:") || to.starts_with('#')), "{place}");
-    }
-    for outside in ["http:", "https:", "<script", "@import", "url("] {
-        assert!(!text.contains(outside), "{outside}");
-    }
+    stands_alone(&text);
     let pictures = all_between(&text, "<img ", '>');
     assert!(!pictures.is_empty());
     assert!(pictures.iter().all(|picture| picture.contains(" alt=\"Frame ")));
-    // What sections are named by is there, once.
-    for name in all_between(&text, "aria-labelledby=\"", '"').iter().flat_map(|names| names.split(' ')) {
-        assert_eq!(text.matches(&format!("id=\"{name}\"")).count(), 1, "{name}");
-    }
     for expected in [
         "<tr><th scope=\"row\">frames</th><td>36</td></tr>",
         "<td>24 (66.7 %)</td>",
         "Budget of the segmenter: 0.0 ms. 36 (100.0 %) of its 36 frames took longer.",
         "<th scope=\"row\">prompt</th><td>polyp</td>",
-        "lang=\"en\"",
     ] {
         assert!(text.contains(expected), "{expected}");
     }

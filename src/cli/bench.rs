@@ -6,26 +6,23 @@
 //! own `textoverlay` writes one line of text: the peer that the overlay's cost is compared with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use gst::prelude::*;
-use polyp::clip::Clip;
 use polyp::config::Record;
-use polyp::frame::{Canvas, PixelFormat, PlaneMut, Size};
+use polyp::frame::{PixelFormat, Size};
 use serde_json::json;
 
 use super::failure::Failure;
 use super::feed::Frames;
 use super::gather::{Gathered, Shared, gather};
+use super::kept::Kept;
 use super::options::{Play, duration, size};
-use super::source::{self, Opened, clip};
+use super::source::{self, Opened};
 use super::stopwatch::{Times, milliseconds};
 use super::{bus, live, plugin, reading, sink};
 
-/// Frames that are kept in memory and fed over and over: some of each still, so that masks are many and different.
-const KEPT: u64 = 60;
 /// How long the peer is measured, at most.
 const PEER: Duration = Duration::from_secs(10);
 
@@ -63,7 +60,7 @@ struct Outcome {
 impl Bench {
     pub(super) fn run(&self) -> Result<(), Failure> {
         plugin::start()?;
-        let frames = Arc::new(self.paint()?);
+        let frames = Kept::paint(self.size, self.play.framerate)?;
         if let Some(folder) = &self.record {
             return self.pairs(&frames, folder);
         }
@@ -77,7 +74,7 @@ impl Bench {
     }
 
     /// Runs without and with a recording, in turn: what it costs the picture's way.
-    fn pairs(&self, frames: &Arc<Vec<[Vec<u8>; 2]>>, folder: &Path) -> Result<(), Failure> {
+    fn pairs(&self, frames: &Kept, folder: &Path) -> Result<(), Failure> {
         println!(
             "{} NV12 at {} frames a second, mode={}, {:.0} s each time\n",
             self.size,
@@ -107,48 +104,14 @@ impl Bench {
         Ok(())
     }
 
-    /// Frames of the clip, in memory.
-    fn paint(&self) -> Result<Vec<[Vec<u8>; 2]>, Failure> {
-        // Each still for a second: the kept frames are spread over all of them.
-        let clip = clip(None, self.size, self.play.framerate, 1.0)?;
-        let total = clip.dwell_frames() * clip.pictures() as u64;
-        let run = (KEPT / clip.pictures() as u64).max(1);
-        let indices = (0..total).filter(|index| index % clip.dwell_frames() < run);
-        let plane = |plane: usize| {
-            let (stride, rows) = PixelFormat::Nv12.plane_extent(plane, self.size);
-            (vec![0; stride * rows], stride)
-        };
-        let paint = |index| {
-            let (mut luma, mut chroma) = (plane(0), plane(1));
-            let planes =
-                [&mut luma, &mut chroma].map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).into();
-            let canvas = Canvas::new(PixelFormat::Nv12, self.size, Clip::COLORIMETRY, planes);
-            clip.paint(index, &mut canvas.map_err(Failure::build)?)?;
-            Ok([luma.0, chroma.0])
-        };
-        indices.map(paint).collect()
-    }
-
     fn run_through(
         &self,
         element: &gst::Element,
         entrance: &str,
-        frames: &Arc<Vec<[Vec<u8>; 2]>>,
+        frames: &Kept,
         time: Duration,
     ) -> Result<Outcome, Failure> {
         let gathered = gather(element, entrance, |_, _| {})?;
-        let (kept, width) = (Arc::clone(frames), self.size.width as usize);
-        let paint = move |index: u64, canvas: &mut Canvas<'_>| {
-            let frame = kept.get(index as usize % kept.len().max(1));
-            for (plane, samples) in canvas.planes_mut().iter_mut().zip(frame.into_iter().flatten()) {
-                for (to, from) in plane.bytes.chunks_mut(plane.stride).zip(samples.chunks(width)) {
-                    if let Some(to) = to.get_mut(..from.len()) {
-                        to.copy_from_slice(from);
-                    }
-                }
-            }
-            Ok(())
-        };
         let count = (time.as_secs_f64() * self.play.framerate.per_second()).round() as u64;
         let pipeline = gst::Pipeline::new();
         let Opened { last, feed } = source::feed(
@@ -158,7 +121,7 @@ impl Bench {
                 size: self.size,
                 framerate: self.play.framerate,
                 count: Some(count),
-                paint: Box::new(paint),
+                paint: frames.painter(1),
             },
         )?;
         let (queue, screen) = (sink::queue(4)?, sink::strict()?);

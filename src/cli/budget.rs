@@ -15,16 +15,6 @@ use super::options::duration;
 use super::stages::{AGE, MASK, PARTS, STAGES, TOTAL, times};
 use super::stopwatch::{Times, milliseconds};
 
-/// Percentiles that are printed, and of how many frames each can be told.
-const PERCENTILES: [(&str, f64, usize); 6] = [
-    ("p50", 0.5, 1),
-    ("p90", 0.9, 10),
-    ("p99", 0.99, 100),
-    ("p99.9", 0.999, 1_000),
-    ("p99.99", 0.9999, 10_000),
-    ("longest", 1.0, 1),
-];
-
 /// Hold a session's delays against a budget: percentiles of each stage, the worst frames and why
 #[derive(Debug, Args)]
 pub(super) struct Budget {
@@ -75,7 +65,7 @@ impl Measured {
 
     fn told(&self, budget: &Budget) -> String {
         let mut lines = vec![format!("{} frames; times in milliseconds", self.frames.len())];
-        let heads: String = PERCENTILES.map(|(name, ..)| format!("{name:>9}")).concat();
+        let heads = Times::default().percentiles().map(|(name, _)| format!("{name:>9}")).concat();
         lines.push(format!("{:22}{:>9}{heads}{:>9}{:>9}", "", "frames", "budget", "over"));
         for (place, (name, stage)) in STAGES.iter().zip(&self.stages).enumerate() {
             let limit = match place {
@@ -83,15 +73,17 @@ impl Measured {
                 AGE => Some(budget.age),
                 _ => None,
             };
-            let sorted = stage.sorted();
-            let cell = |(_, share, least): (&str, f64, usize)| {
-                let time = sorted.quantile(share).filter(|_| stage.count() >= least);
+            let cell = |(_, time): (&str, Option<Duration>)| {
                 time.map_or_else(|| format!("{:>9}", "-"), |time| format!("{:>9.2}", milliseconds(time)))
             };
             let held = limit.map_or_else(String::new, |limit| {
                 format!("{:>9.2}{:>9}", milliseconds(limit), stage.over(limit))
             });
-            lines.push(format!("{name:22}{:>9}{}{held}", stage.count(), PERCENTILES.map(cell).concat()));
+            lines.push(format!(
+                "{name:22}{:>9}{}{held}",
+                stage.count(),
+                stage.percentiles().map(cell).concat()
+            ));
         }
         lines.extend(self.worst(budget, TOTAL, PARTS, budget.picture, "the picture's way"));
         lines.extend(self.worst(budget, AGE, MASK, budget.age, "the shown mask's age"));

@@ -11,7 +11,7 @@ mod dicom;
 mod privacy;
 mod provenance;
 mod regions;
-mod stills;
+pub(super) mod stills;
 mod stream;
 
 use std::fs;
@@ -182,7 +182,7 @@ impl Export {
 }
 
 /// Makes a folder, which may be there if it is empty.
-fn make_folder(folder: &Path) -> Result<(), Failure> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), Failure> {
     let write =
         |error: std::io::Error| Failure::Write { path: folder.to_owned(), message: error.to_string() };
     fs::create_dir_all(folder).map_err(write)?;

@@ -12,11 +12,14 @@ mod budget;
 mod bus;
 mod check;
 mod demo;
+mod evidence;
 mod export;
 mod failure;
 mod feed;
 mod frames;
 mod gather;
+mod html;
+mod kept;
 mod live;
 mod options;
 mod place;
@@ -54,6 +57,7 @@ enum Verb {
     Export(export::Export),
     Report(report::Report),
     Budget(budget::Budget),
+    Evidence(evidence::Evidence),
     Repair(repair::Repair),
     Bench(bench::Bench),
     Soak(soak::Soak),
@@ -71,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Export(export) => export.run(),
         Verb::Report(report) => report.run(),
         Verb::Budget(budget) => budget.run(),
+        Verb::Evidence(evidence) => evidence.run(),
         Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),
         Verb::Soak(soak) => soak.run(),

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+/// Percentiles that are told, and of how many times each can be: of p99.99 nothing is known before ten thousand.
+const PERCENTILES: [(&str, f64, usize); 6] = [
+    ("p50", 0.5, 1),
+    ("p90", 0.9, 10),
+    ("p99", 0.99, 100),
+    ("p99.9", 0.999, 1_000),
+    ("p99.99", 0.9999, 10_000),
+    ("longest", 1.0, 1),
+];
+
 /// Measured times of one thing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times(Vec<Duration>);
@@ -17,16 +27,27 @@ impl Times {
         self.0.len()
     }
 
-    /// The same in order, for many quantiles.
-    pub(super) fn sorted(&self) -> Sorted {
+    /// All of them, in the order in which they were measured.
+    pub(super) fn all(&self) -> &[Duration] {
+        &self.0
+    }
+
+    fn sorted(&self) -> Vec<Duration> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        Sorted(sorted)
+        sorted
     }
 
     /// The time that this share (0 to 1) of all does not exceed; nothing of none.
     pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
-        self.sorted().quantile(share)
+        quantile(&self.sorted(), share)
+    }
+
+    /// The usual percentiles by name, the longest last; nothing of those that so few times do not tell.
+    pub(super) fn percentiles(&self) -> [(&'static str, Option<Duration>); PERCENTILES.len()] {
+        let sorted = self.sorted();
+        PERCENTILES
+            .map(|(name, share, least)| (name, quantile(&sorted, share).filter(|_| sorted.len() >= least)))
     }
 
     /// How many are longer than `limit`.
@@ -44,16 +65,9 @@ impl Times {
     }
 }
 
-/// Times, the shortest first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sorted(Vec<Duration>);
-
-impl Sorted {
-    /// The time that this share (0 to 1) of all does not exceed; nothing of none.
-    pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
-        let rank = (share * self.0.len() as f64).ceil() as usize;
-        self.0.get(rank.saturating_sub(1)).copied()
-    }
+fn quantile(sorted: &[Duration], share: f64) -> Option<Duration> {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
 }
 
 /// A time in milliseconds.
@@ -76,5 +90,23 @@ mod tests {
         assert_eq!(times.quantile(0.99), Some(Duration::from_millis(99)));
         assert_eq!(times.quantile(1.0), Some(Duration::from_millis(100)));
         assert_eq!(times.quantile(0.0), Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn rare_percentiles_are_told_of_many_times_alone() {
+        let mut times = Times::default();
+        for us in 1..=1000 {
+            times.add(Duration::from_micros(us));
+        }
+        let told = times.percentiles().map(|(name, time)| (name, time.map(|time| time.as_micros())));
+        let expected = [
+            ("p50", Some(500)),
+            ("p90", Some(900)),
+            ("p99", Some(990)),
+            ("p99.9", Some(999)),
+            ("p99.99", None),
+            ("longest", Some(1000)),
+        ];
+        assert_eq!(told, expected);
     }
 }

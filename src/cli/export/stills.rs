@@ -17,7 +17,7 @@ pub(super) struct Stills {
 }
 
 /// A function that names the file that can not be written.
-pub(super) fn unwritable<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
+pub(in crate::cli) fn unwritable<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
     move |error| Failure::Write { path: path.to_owned(), message: error.to_string() }
 }
 

@@ -10,29 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::charts::{badge_words, clock, timeline};
 use super::history::History;
 use super::moments::{Picture, Pictures};
+use crate::cli::html::{self, escaped, row};
 use crate::cli::stopwatch::milliseconds;
-
-/// The page's own style: large enough to touch, dark where the reader wants it, ink where it is printed.
-const STYLE: &str = include_str!("page.css");
-
-/// A text as HTML says it.
-fn escaped(text: &str) -> String {
-    let mut said = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => said += "&amp;",
-            '<' => said += "&lt;",
-            '>' => said += "&gt;",
-            '"' => said += "&quot;",
-            letter => said.push(letter),
-        }
-    }
-    said
-}
-
-fn row(name: &str, value: &str) -> String {
-    format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(name), escaped(value))
-}
 
 fn share(count: usize, all: usize) -> String {
     format!("{count} ({:.1} %)", count as f64 * 100.0 / all.max(1) as f64)
@@ -42,13 +21,8 @@ fn share(count: usize, all: usize) -> String {
 pub(super) fn write(folder: &Path, history: &History, pictures: &Pictures, budget: Duration) -> String {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = escaped(&name);
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>Session {name}</title><style>{STYLE}</style></head><body>\
-         <a class=\"skip\" href=\"#timeline\">To the timeline</a>\
-         <header><h1>Session {name}</h1><p>For research. Not a medical device.</p></header><main>"
-    );
+    let skip = "<a class=\"skip\" href=\"#timeline\">To the timeline</a>";
+    let mut page = html::begin(&format!("Session {name}"), skip);
     for section in [
         summary(history),
         timeline_section(history),
