@@ -138,8 +138,8 @@ fn histogram(times: &Times, limit_ms: f64, title: &str) -> String {
     let limit = 20.0 + limit_ms / most * 960.0;
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}; scrolls sideways\"><svg viewBox=\"0 0 1000 215\" role=\"img\" aria-label=\"{title}: how many frames took how long, \
-         0 to {most:.0} milliseconds\">{drawn}<line class=\"mark\" x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"10\" y2=\"184\"/><text x=\"20\" y=\"202\">0 ms</text>\
-         <text x=\"980\" y=\"202\" text-anchor=\"end\">{most:.0} ms and more</text><text class=\"number\" x=\"{limit:.1}\" y=\"202\">limit</text></svg></div>"
+         0 to {most:.0} milliseconds\">{drawn}<line class=\"mark\" x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"20\" y2=\"184\"/><text x=\"20\" y=\"202\">0 ms</text>\
+         <text x=\"980\" y=\"202\" text-anchor=\"end\">{most:.0} ms and more</text><text class=\"number\" x=\"{limit:.1}\" y=\"14\">limit {limit_ms} ms</text></svg></div>"
     )
 }
 
