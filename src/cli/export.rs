@@ -129,15 +129,15 @@ impl Export {
             return Err(Failure::Usage(format!("{option}: expected with --as frames alone")));
         }
         plugin::start()?;
-        if self.format == Format::Frames {
-            return stream::run(self, &Provenance::read(&self.session)?);
+        if self.format != Format::Frames {
+            make_folder(&self.out)?;
         }
-        make_folder(&self.out)?;
         match self.format {
             Format::Png => self.stills(Box::new(Stills::new(&self.out)?)),
             Format::Coco => self.stills(Box::new(Coco::new(&self.out, false)?)),
             Format::CocoPolygons => self.stills(Box::new(Coco::new(&self.out, true)?)),
-            Format::Dicom | Format::Frames => dicom::run(self, &Provenance::read(&self.session)?),
+            Format::Dicom => dicom::run(self, &Provenance::read(&self.session)?),
+            Format::Frames => stream::run(self, &Provenance::read(&self.session)?),
         }
     }
 

@@ -32,3 +32,14 @@ pub(super) fn escaped(text: &str) -> String {
 pub(super) fn row(name: &str, value: &str) -> String {
     format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(name), escaped(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_stays_text() {
+        assert_eq!(escaped("<b>\"a\" & b</b>"), "&lt;b&gt;&quot;a&quot; &amp; b&lt;/b&gt;");
+        assert_eq!(row("<", "&"), "<tr><th scope=\"row\">&lt;</th><td>&amp;</td></tr>");
+    }
+}

@@ -1,5 +1,7 @@
 //! `polyplive`, set up as a configuration says.
 
+use std::time::Duration;
+
 use polyp::alarm::Rule;
 use polyp::config::{Overlay, Record, Segment};
 
@@ -9,6 +11,9 @@ use super::{place, plugin};
 /// The element's name in the tool's pipelines.
 pub(super) const NAME: &str = "live";
 
+/// How long a frame waits for its mask where each is to have one: as long as the element allows.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The element, with every property that the configuration names.
 pub(super) fn make(
     segment: &Segment,
@@ -16,7 +21,7 @@ pub(super) fn make(
     record: Option<&Record>,
 ) -> Result<gst::Element, Failure> {
     let element = plugin::make_named("polyplive", NAME)?;
-    let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let engine = place::engine(Some(&segment.engine))?;
     plugin::set(&element, "engine", engine.to_string_lossy().as_ref())?;
     let texts =

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -20,9 +19,6 @@ use super::failure::Failure;
 use super::reading::Reading;
 use super::source::chain;
 use super::{bus, live, place, plugin, sink};
-
-/// How long a frame waits for its mask: as long as the element allows.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Play a recorded session again: painted in another way, or with the masks of another engine
 #[derive(Debug, Args)]
@@ -126,7 +122,7 @@ impl Replay {
             backend: self.backend.clone(),
             mode: Mode::Locked,
             isolation: Isolation::Thread,
-            latency_budget: PATIENCE,
+            latency_budget: live::PATIENCE,
             ..Segment::of(place::engine(self.engine.as_deref())?)
         };
         let record = self.record.clone().map(Record::into);

@@ -4,7 +4,6 @@
 //! reaches the lowest level that is drawn, with a margin for the lines, and the badge's corner.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::prelude::*;
@@ -22,8 +21,6 @@ use super::super::{bus, live, plugin};
 
 /// The margin around a mask is the frame's height over this: lines are 2.5 pixels wide on 1080, and dashes and halos lie beside them.
 const MARGIN: u32 = 60;
-/// How long a frame waits for its mask: as long as the element allows.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// All of them stand in the upper right corner.
 const BADGES: [Badge; 6] =
     [Badge::Live, Badge::Starting, Badge::NoMask, Badge::Late, Badge::Frozen, Badge::Fault];
@@ -59,7 +56,7 @@ pub(super) fn measure(
             let segment = Segment {
                 mode: Mode::Locked,
                 isolation: Isolation::Thread,
-                latency_budget: PATIENCE,
+                latency_budget: live::PATIENCE,
                 ..segment.clone()
             };
             let overlay = Overlay { style: style.name().to_owned(), ..Overlay::default() };

@@ -112,7 +112,7 @@ fn html_table(table: &Table) -> String {
 }
 
 /// Text in which HTML sees nothing of its own.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -9,5 +9,6 @@ mod sheets;
 
 pub use charts::{reliability, scatter};
 pub use compare::{Column, Table, differences, table};
+pub(crate) use html::escaped;
 pub use html::{Html, Section};
 pub use sheets::{PICTURES, Tile, sheet, sheets};

@@ -28,6 +28,7 @@ use super::pick::{Measures, Picked, Request};
 use super::{Place, frame_name, mask_of};
 use crate::TrainingError;
 use crate::outline::outline;
+use crate::report::escaped;
 
 /// The table of a folder under review.
 pub const REVIEW_FILE: &str = "review.csv";
@@ -161,10 +162,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// The importer of folders that somebody has been through.
