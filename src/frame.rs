@@ -1,12 +1,14 @@
 //! A picture in the pixel format in which it arrived: borrowed planes, their strides, and what their
 //! numbers mean (matrix and range).
 //!
-//! Not here: owning or moving frames (GStreamer does), and resizing them ([`crate::preprocess`]).
+//! Not here: owning or moving frames (GStreamer does, but for [`FrameCopy`]), and resizing them ([`crate::preprocess`]).
 
+mod copy;
 mod format;
 
 use std::fmt;
 
+pub use copy::FrameCopy;
 pub use format::{Colorimetry, Matrix, PixelFormat, Range};
 
 /// The largest width or height that is accepted, in pixels (8K UHD is 7680 x 4320; this leaves room for

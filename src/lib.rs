@@ -40,3 +40,5 @@ pub mod random;
 pub mod roi;
 pub mod segmentation;
 pub mod session;
+mod simd;
+pub mod trace;

@@ -74,7 +74,7 @@ fn the_demo_alone_writes_video_and_sheet_and_prints_what_the_masks_are_worth() {
     assert_eq!((*judged, *shown), ("60", "60"), "{said}");
     assert_eq!(dice, own, "in locked mode a mask is of the frame that shows it:\n{said}");
     assert!(dice.parse::<f64>().unwrap() > 0.75, "{said}");
-    for stage in ["prepare", "wait", "network", "decode", "paint", "picture path"] {
+    for stage in ["copy", "wait", "network", "decode", "paint", "picture path"] {
         assert!(said.lines().any(|line| line.starts_with(stage)), "{stage} is missing:\n{said}");
     }
 }

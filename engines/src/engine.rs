@@ -188,6 +188,8 @@ pub struct Backend {
     pub precisions: &'static [Precision],
     /// Whether this program and this machine have what it needs.
     pub available: fn() -> Result<(), EngineError>,
+    /// Whether it computes on the CPU, beside the picture and whatever else runs there.
+    pub on_cpu: bool,
     /// What has to be done once on a machine before a folder is opened, where that takes long; `None` where nothing
     /// does. Whoever plays live does it beside the picture.
     pub prepare: Option<Prepare>,
@@ -233,6 +235,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "openvino",
         help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
         precisions: &[Precision::F32, Precision::Bf16],
+        on_cpu: true,
         available: backend::openvino::available,
         prepare: None,
         open: backend::openvino::open,
@@ -241,6 +244,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "ort",
         help: "ONNX Runtime on the CPU: f32",
         precisions: &[Precision::F32],
+        on_cpu: true,
         available: backend::ort::available,
         prepare: None,
         open: backend::ort::open,
@@ -249,6 +253,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "tensorrt-rtx",
         help: "TensorRT for RTX 1.5 to 1.7 on an NVIDIA card: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
+        on_cpu: false,
         available: backend::tensorrt::rtx::available,
         prepare: Some(backend::tensorrt::rtx::prepare),
         open: backend::tensorrt::rtx::open,
@@ -257,6 +262,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "tensorrt",
         help: "TensorRT 11.4 on an NVIDIA card: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
+        on_cpu: false,
         available: backend::tensorrt::full::available,
         prepare: Some(backend::tensorrt::full::prepare),
         open: backend::tensorrt::full::open,
@@ -265,6 +271,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "ort-tensorrt",
         help: "TensorRT 10 on an NVIDIA card, through ONNX Runtime: f16 or f32",
         precisions: &[Precision::F16, Precision::F32],
+        on_cpu: false,
         available: backend::ort::tensorrt::available,
         // ONNX Runtime makes the plan itself, when a session is opened.
         prepare: Some(backend::ort::tensorrt::prepare),
@@ -274,6 +281,7 @@ pub const BACKENDS: &[Backend] = &[
         name: "reference",
         help: "the plain interpreter that the others are checked against: f32, seconds per frame",
         precisions: &[Precision::F32],
+        on_cpu: true,
         available: backend::reference::available,
         prepare: None,
         open: backend::reference::open,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use polyp::decode::DecodeError;
 use polyp::model::ModelError;
+use polyp::preprocess::PreprocessError;
 
 use crate::cuda::driver::CardError;
 
@@ -128,6 +129,9 @@ pub enum EngineError {
     /// The network's description refuses.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A frame that can not be made an input.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
 
     // ---- running ----
     /// An input of the wrong length.

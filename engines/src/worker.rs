@@ -49,7 +49,20 @@ pub const STALL_LIMIT: Duration = Duration::from_secs(1);
 /// Finished replies that are kept when nobody fetches them; the oldest goes first.
 const KEPT_REPLIES: usize = 4;
 /// Inputs that are kept to be used again.
-const KEPT_IMAGES: usize = 4;
+const KEPT_INPUTS: usize = 4;
+
+/// How nice a network's threads are, of 19 at most: with 5, the picture's threads have some three times the network's share of a core that both want, and get it as soon as they wake;
+/// with 10, masks were late wherever anything else was at work.
+const NICE: i32 = 5;
+
+/// Has this thread, and every thread and process that it starts from here on, give way to others: a network that computes on the CPU must not
+/// hold up the picture. Called in the thread that will open the engine, before it is opened.
+pub fn give_way() {
+    // A thread may always be made less urgent. On Linux, "this process" is the thread that asks.
+    if let Err(cause) = rustix::process::setpriority_process(None, NICE) {
+        tracing::warn!("the network's threads keep the picture's priority: {cause}");
+    }
+}
 
 /// One stream at a thread that owns an engine.
 #[derive(Debug)]
@@ -138,13 +151,13 @@ impl Worker {
         Joinable(Arc::downgrade(&self.engine))
     }
 
-    /// What copies frames for an engine that takes them as they come; `None` for one that wants [`Input::Image`].
+    /// What copies frames for an engine that takes them as they come; `None` for one that wants [`Input::Copy`] or [`Input::Image`].
     pub fn frame_ring(&self) -> Option<Arc<FrameRing>> {
         self.engine.ready.ring.clone()
     }
 
-    /// Hands a job over and never blocks. A job of this stream that waits already gives way; its image goes to
-    /// [`Self::spare_image`].
+    /// Hands a job over and never blocks. A job of this stream that waits already gives way; its input goes to
+    /// [`Self::spare`].
     ///
     /// # Errors
     /// [`Stopped`] with the job when the thread is gone.
@@ -201,9 +214,9 @@ impl Worker {
         newest
     }
 
-    /// The image of a job that gave way, or whose reply was thrown away, to be used again.
-    pub fn spare_image(&self) -> Option<Vec<f32>> {
-        self.client.spare_image()
+    /// The input of a job that gave way, or whose reply was thrown away: its memory may be used again.
+    pub fn spare(&self) -> Option<Input> {
+        self.client.spare()
     }
 
     /// Changes this stream's prompt, from the next job on: one that waits already is still about the old prompt. A memory that does not fit the engine makes every reply the

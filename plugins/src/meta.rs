@@ -21,12 +21,14 @@
 //! | `target-x`, `-y`, `-width`, `-height` | `guint` | the cells of the mask that hold it |
 //! | `motion-xx`, `-xy`, `-x`, `-yx`, `-yy`, `-y` | double | what was at (x, y) in the mask's frame is at (xx x + xy y + x, yx x + yy y + y) in this one, in pixels with centres at +0.5; the mask's cells are where they were in its own |
 //! | `alarm` | boolean | whether the alarm is raised; not there while it is switched off |
-//! | `prepare-time`, `wait-time`, `motion-time`, `total-time` | `guint64` | this frame in `polypsegment` |
-//! | `queue-time`, `infer-time`, `decode-time` | `guint64` | the mask's own frame in the network |
+//! | `copy-time`, `wait-time`, `motion-time`, `segment-time` | `guint64` | this frame in `polypsegment`; the last is all of it |
+//! | `queue-time`, `input-time`, `infer-time`, `decode-time` | `guint64` | the mask's own frame in the network |
 //! | `paint-time` | `guint64` | this frame in `polypoverlay`, if it painted |
+//! | `over-budget` | string | the stages that took longer than `budget` allows, apart by commas; not there where none did |
 //!
 //! Not here: deciding whether the mask may be shown ([`polyp::segmentation::Segmentation::shown_on`]).
 
+use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,7 @@ use polyp::motion::Motion;
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp::session::EngineRecord;
+use polyp::trace::{COUNT, Ledger, Stage};
 use polyp_engine::worker::Timing;
 
 /// The meta's name, as `gst_buffer_get_custom_meta` takes it.
@@ -66,6 +69,10 @@ pub struct FrameMeta {
     pub time: Duration,
     /// How long the stages took.
     pub trace: Trace,
+    /// Which of them, in the segmenter, took longer than the budget allows.
+    pub over: Over,
+    /// Where whoever comes later on the frame's way writes its times; `None` for a frame that is not live.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// How long the stages of one frame took, by the monotonic clock.
@@ -73,29 +80,64 @@ pub struct FrameMeta {
 pub struct Trace {
     /// When the frame came in.
     pub arrived: Instant,
-    /// Finding the region, resizing and normalising; zero when the frame was not given to the network.
-    pub prepared: Duration,
-    /// Waiting for the network: zero in live mode.
-    pub waited: Duration,
-    /// Measuring the picture's motion; zero where that was not done.
-    pub followed: Duration,
+    /// When each stage in the element began, and how long it took; `None` where it was not gone through.
+    spans: [Option<(Instant, Duration)>; COUNT],
     /// The network's stages for the mask that is attached, which may be of an earlier frame.
     pub engine: Option<Timing>,
-    /// All of the element's time, waiting included.
-    pub total: Duration,
 }
 
 impl Trace {
     /// The trace of a frame that has just come in.
     pub fn begin() -> Self {
-        Self {
-            arrived: Instant::now(),
-            prepared: Duration::ZERO,
-            waited: Duration::ZERO,
-            followed: Duration::ZERO,
-            engine: None,
-            total: Duration::ZERO,
+        Self { arrived: Instant::now(), spans: [None; COUNT], engine: None }
+    }
+
+    /// Writes down a stage that began at `begun` and is over now.
+    pub fn mark(&mut self, stage: Stage, begun: Instant) {
+        if let Some(span) = self.spans.get_mut(stage as usize) {
+            *span = Some((begun, begun.elapsed()));
         }
+    }
+
+    /// How long a stage took; zero where it was not gone through.
+    pub fn time(&self, stage: Stage) -> Duration {
+        self.spans.get(stage as usize).copied().flatten().map_or(Duration::ZERO, |(_, time)| time)
+    }
+
+    /// The stages that were gone through: when each began and how long it took.
+    pub fn spans(&self) -> impl Iterator<Item = (Stage, Instant, Duration)> {
+        let spans = Stage::ALL.into_iter().zip(self.spans);
+        spans.filter_map(|(stage, span)| span.map(|(begun, time)| (stage, begun, time)))
+    }
+}
+
+/// A frame's verdict: the stages that took longer than they may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Over([bool; COUNT]);
+
+impl Over {
+    /// Adds `stage`, if it `is` over.
+    pub fn add(&mut self, stage: Stage, is: bool) {
+        if let Some(over) = self.0.get_mut(stage as usize) {
+            *over |= is;
+        }
+    }
+
+    /// Whether all were in time.
+    pub fn is_empty(self) -> bool {
+        !self.0.contains(&true)
+    }
+}
+
+impl fmt::Display for Over {
+    /// Their names, apart by commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let over = Stage::ALL.iter().zip(self.0).filter(|(_, over)| *over);
+        for (index, (stage, _)) in over.enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}", stage.name())?;
+        }
+        Ok(())
     }
 }
 
@@ -143,14 +185,17 @@ impl FrameMeta {
                 structure.set(format!("motion-{name}"), f64::from(value));
             }
         }
-        let Trace { prepared, waited, followed, engine, total, .. } = self.trace;
-        structure.set("total-time", nanoseconds(total));
-        let own = [("prepare-time", prepared), ("wait-time", waited), ("motion-time", followed)];
-        for (name, time) in own.into_iter().filter(|(_, time)| !time.is_zero()) {
-            structure.set(name, nanoseconds(time));
+        for (stage, _, time) in self.trace.spans() {
+            structure.set(format!("{}-time", stage.name()), nanoseconds(time));
         }
-        if let Some(Timing { queued, inferred, decoded, .. }) = engine {
+        if !self.over.is_empty() {
+            structure.set("over-budget", self.over.to_string());
+        }
+        if let Some(Timing { queued, prepared, inferred, decoded, .. }) = self.trace.engine {
             structure.set("queue-time", nanoseconds(queued));
+            if !prepared.is_zero() {
+                structure.set("input-time", nanoseconds(prepared));
+            }
             structure.set("infer-time", nanoseconds(inferred));
             structure.set("decode-time", nanoseconds(decoded));
         }
@@ -189,10 +234,14 @@ pub fn attach(buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib:
     Ok(())
 }
 
-/// Says on `buffer` how long its painting took, if something of ours hangs there.
-pub(crate) fn set_paint_time(buffer: &mut gst::BufferRef, time: Duration) {
+/// Says on `buffer` how long its painting took, if something of ours hangs there, and what was over the budget by now.
+pub(crate) fn set_paint_time(buffer: &mut gst::BufferRef, time: Duration, over: Over) {
     if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
-        meta.mut_structure().set("paint-time", nanoseconds(time));
+        let structure = meta.mut_structure();
+        structure.set("paint-time", nanoseconds(time));
+        if !over.is_empty() {
+            structure.set("over-budget", over.to_string());
+        }
     }
 }
 

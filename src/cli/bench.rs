@@ -15,13 +15,12 @@ use polyp::frame::{PixelFormat, Size};
 use serde_json::json;
 
 use super::failure::Failure;
-use super::feed::Frames;
-use super::gather::{Gathered, Shared, gather};
+use super::gather::Gathered;
 use super::kept::Kept;
+use super::measured::{self, Outcome};
 use super::options::{Play, duration, size};
-use super::source::{self, Opened};
 use super::stopwatch::{Times, milliseconds};
-use super::{bus, live, plugin, reading, sink};
+use super::{live, plugin, reading};
 
 /// How long the peer is measured, at most.
 const PEER: Duration = Duration::from_secs(10);
@@ -46,15 +45,6 @@ pub(super) struct Bench {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What one run came to.
-struct Outcome {
-    gathered: Shared,
-    /// Frames that reached the sink in time, and that came too late, by the sink's own account.
-    in_time: u64,
-    late: u64,
-    feed_latest: Duration,
 }
 
 impl Bench {
@@ -111,28 +101,7 @@ impl Bench {
         frames: &Kept,
         time: Duration,
     ) -> Result<Outcome, Failure> {
-        let gathered = gather(element, entrance, |_, _| {})?;
-        let count = (time.as_secs_f64() * self.play.framerate.per_second()).round() as u64;
-        let pipeline = gst::Pipeline::new();
-        let Opened { last, feed } = source::feed(
-            &pipeline,
-            Frames {
-                format: PixelFormat::Nv12,
-                size: self.size,
-                framerate: self.play.framerate,
-                count: Some(count),
-                paint: frames.painter(1),
-            },
-        )?;
-        let (queue, screen) = (sink::queue(4)?, sink::strict()?);
-        source::chain(&pipeline, &[element, &queue, &screen])?;
-        last.link_pads(Some("src"), element, Some(entrance)).map_err(Failure::build)?;
-        // The sink forgets its counts when it stops.
-        let mut counts = (0, 0);
-        let played = bus::play(&pipeline, feed, || counts = sink::counts(&screen))?;
-        pipeline.remove(element).map_err(Failure::build)?;
-        let (in_time, late) = counts;
-        Ok(Outcome { gathered, in_time, late, feed_latest: played.feed_latest })
+        measured::through(element, entrance, frames, (self.size, self.play.framerate), time)
     }
 
     fn report(&self, ours: &Outcome, peer: &Outcome) {

@@ -12,14 +12,16 @@ use polyp::session::{About, FrameRecord, JOURNAL_FILE, Record};
 
 use super::failure::Failure;
 use super::options::duration;
+use super::served::Served;
 use super::stages::{AGE, MASK, PARTS, STAGES, TOTAL, times};
 use super::stopwatch::{Times, milliseconds};
+use super::top;
 
 /// Hold a session's delays against a budget: percentiles of each stage, the worst frames and why
 #[derive(Debug, Args)]
 pub(super) struct Budget {
-    /// The session's folder
-    #[arg(value_name = "SESSION")]
+    /// The session's folder; or, for a stream that runs, the port of this machine on which it serves its figures
+    #[arg(value_name = "SESSION|PORT")]
     session: PathBuf,
     /// What the picture's way through the segmenter may take
     #[arg(long, value_name = "TIME", default_value = "5.75ms", value_parser = duration)]
@@ -34,6 +36,11 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        let name = self.session.to_str().unwrap_or_default();
+        if let Some(stream) = Served::parse(name).ok().filter(|_| !self.session.exists()) {
+            print!("{}", top::text(&stream.snapshot()?));
+            return Ok(());
+        }
         About::read(&self.session)?;
         let mut measured = Measured::default();
         for line in records(&self.session.join(JOURNAL_FILE))? {
@@ -66,7 +73,7 @@ impl Measured {
     fn told(&self, budget: &Budget) -> String {
         let mut lines = vec![format!("{} frames; times in milliseconds", self.frames.len())];
         let heads = Times::default().percentiles().map(|(name, _)| format!("{name:>9}")).concat();
-        lines.push(format!("{:22}{:>9}{heads}{:>9}{:>9}", "", "frames", "budget", "over"));
+        lines.push(format!("{:24}{:>9}{heads}{:>9}{:>9}", "", "frames", "budget", "over"));
         for (place, (name, stage)) in STAGES.iter().zip(&self.stages).enumerate() {
             let limit = match place {
                 TOTAL => Some(budget.picture),
@@ -80,7 +87,7 @@ impl Measured {
                 format!("{:>9.2}{:>9}", milliseconds(limit), stage.over(limit))
             });
             lines.push(format!(
-                "{name:22}{:>9}{}{held}",
+                "{name:24}{:>9}{}{held}",
                 stage.count(),
                 stage.percentiles().map(cell).concat()
             ));
@@ -152,11 +159,14 @@ mod tests {
         let (session, ms) = (PathBuf::new(), Duration::from_millis);
         let told = measured.told(&Budget { session, picture: ms(5), age: ms(120), worst: 5 });
         assert!(told.contains("the picture's way: 2 frames over 5.00 ms"), "{told}");
-        assert!(told.contains("frame 98: 20.00 ms; making the input, 16.00 ms longer than usual"), "{told}");
+        assert!(
+            told.contains("frame 98: 20.00 ms; copying for the network, 16.00 ms longer than usual"),
+            "{told}"
+        );
         assert!(told.contains("frame 99: 30.00 ms; no stage of it"), "{told}");
         assert!(told.contains("the shown mask's age: within 120.00 ms on every frame"), "{told}");
         let line = told.lines().find(|line| line.starts_with(STAGES[TOTAL])).unwrap();
-        let cells: Vec<&str> = line[22..].split_whitespace().collect();
+        let cells: Vec<&str> = line[24..].split_whitespace().collect();
         // Of the rarest nothing is said of a hundred frames.
         assert_eq!(cells, ["100", "3.00", "3.00", "20.00", "-", "-", "30.00", "5.00", "2"]);
     }

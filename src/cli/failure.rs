@@ -26,6 +26,9 @@ pub(super) enum Failure {
     /// The stream failed.
     #[error("{0}")]
     Stream(String),
+    /// Somebody ended it before it was done.
+    #[error("interrupted; nothing is written")]
+    Interrupted,
     /// The demonstration's stills can not be used.
     #[error("the demonstration clip: {0}")]
     Clip(#[from] ClipError),
@@ -48,7 +51,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Missing { .. } => 3,
-            Self::Stream(_) | Self::Clip(_) | Self::Session(_) | Self::Write { .. } => 1,
+            Self::Stream(_) | Self::Interrupted | Self::Clip(_) | Self::Session(_) | Self::Write { .. } => 1,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use polyp::alarm::Rule;
-use polyp::config::{Overlay, Record, Segment};
+use polyp::config::{Limits, Overlay, Record, Segment};
 
 use super::failure::Failure;
 use super::{place, plugin};
@@ -51,6 +51,13 @@ pub(super) fn make(
         plugin::set(&element, "record-keep-free", u64::from(record.keep_free_gb) * 1_000_000_000)?;
     }
     Ok(element)
+}
+
+/// Holds `element` to that budget, and has it serve its figures at `port`, if at all.
+pub(super) fn watch(element: &gst::Element, limits: &Limits, port: Option<u16>) -> Result<(), Failure> {
+    plugin::set(element, "budget", limits.budget.to_string())?;
+    plugin::set_named(element, "budget-missed", limits.missed.name())?;
+    plugin::set(element, "metrics-port", u32::from(port.unwrap_or_default()))
 }
 
 /// Has `element` paint as the configuration says.

@@ -21,6 +21,7 @@ mod gather;
 mod html;
 mod kept;
 mod live;
+mod measured;
 mod options;
 mod place;
 mod plugin;
@@ -30,11 +31,15 @@ mod repair;
 mod replay;
 mod report;
 mod run;
+mod served;
 mod sink;
 mod soak;
 mod source;
 mod stages;
 mod stopwatch;
+mod top;
+mod trace;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -57,6 +62,9 @@ enum Verb {
     Export(export::Export),
     Report(report::Report),
     Budget(budget::Budget),
+    Tune(tune::Tune),
+    Top(top::Top),
+    Trace(trace::Trace),
     Evidence(evidence::Evidence),
     Repair(repair::Repair),
     Bench(bench::Bench),
@@ -75,6 +83,9 @@ pub(crate) fn main() -> ExitCode {
         Verb::Export(export) => export.run(),
         Verb::Report(report) => report.run(),
         Verb::Budget(budget) => budget.run(),
+        Verb::Tune(tune) => tune.run(),
+        Verb::Top(top) => top.run(),
+        Verb::Trace(trace) => trace.run(),
         Verb::Evidence(evidence) => evidence.run(),
         Verb::Repair(repair) => repair.run(),
         Verb::Bench(bench) => bench.run(),

@@ -13,11 +13,12 @@ use polyp::segmentation::Segmentation;
 const META: &str = "PolypSegmentationMeta";
 
 /// The stages of a frame's way, in order, as the tool's tables name them, and the fields that hold their times.
-pub(super) const STAGES: [(&str, &str); 7] = [
-    ("prepare", "prepare-time"),
+pub(super) const STAGES: [(&str, &str); 8] = [
+    ("copy", "copy-time"),
     ("wait", "wait-time"),
     ("motion", "motion-time"),
     ("queue", "queue-time"),
+    ("input", "input-time"),
     ("network", "infer-time"),
     ("decode", "decode-time"),
     ("paint", "paint-time"),

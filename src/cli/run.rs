@@ -19,6 +19,9 @@ pub(super) struct Run {
     /// Record the session into this folder, as [record] with its path would
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
+    /// Serve figures at this port of this machine, as [metrics] would: for polyp top, polyp budget, polyp trace, Prometheus
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..))]
+    metrics: Option<u16>,
 }
 
 impl Run {
@@ -35,6 +38,7 @@ impl Run {
         let pipeline = gst::Pipeline::new();
         // The output's file is made last: nothing is replaced by a run that can not begin.
         let live = live::make(&config.segment, &config.overlay, config.record.as_ref())?;
+        live::watch(&live, &config.limits, self.metrics.or(config.metrics_port))?;
         if config.record.is_some() {
             let notes = config.to_toml().map_err(|error| Failure::Usage(error.to_string()))?;
             plugin::set(&live, "record-notes", notes)?;

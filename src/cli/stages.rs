@@ -6,13 +6,14 @@ use polyp::session::FrameRecord;
 
 /// Their names, in the order of [`times`]. The first is all of the segmenter's; the next three are parts of it; the last three are those of the
 /// mask that was shown, and took place beside the picture.
-pub(super) const STAGES: [&str; 8] = [
+pub(super) const STAGES: [&str; 9] = [
     "segmenter, all of it",
-    "making the input",
+    "copying for the network",
     "waiting for the mask",
     "measuring motion",
     "age of the shown mask",
     "mask: in the queue",
+    "mask: making the input",
     "mask: in the network",
     "mask: decoding",
 ];
@@ -23,7 +24,7 @@ pub(super) const AGE: usize = 4;
 /// The parts of the segmenter's time.
 pub(super) const PARTS: std::ops::Range<usize> = 1..4;
 /// What the mask's age is made of.
-pub(super) const MASK: std::ops::Range<usize> = 5..8;
+pub(super) const MASK: std::ops::Range<usize> = 5..9;
 
 /// A frame's times. A stage that did not take place has none; a mask of this very frame has age 0.
 pub(super) fn times(frame: &FrameRecord) -> [Option<Duration>; STAGES.len()] {
@@ -35,6 +36,7 @@ pub(super) fn times(frame: &FrameRecord) -> [Option<Duration>; STAGES.len()] {
         known(frame.motion_ns),
         frame.mask_age_ns.map(Duration::from_nanos),
         known(frame.queue_ns),
+        known(frame.input_ns),
         known(frame.infer_ns),
         known(frame.decode_ns),
     ]

@@ -1,5 +1,6 @@
 //! From a draft to a configuration: every rule, and every broken one reported at once.
 
+mod limits;
 mod segment;
 
 use std::fmt;
@@ -58,10 +59,12 @@ impl Draft {
         let segment = rules.segment(&self.segment);
         let overlay = rules.overlay(&self.overlay);
         let record = self.record.as_ref().and_then(|record| rules.record(record));
+        let limits = self.budget.as_ref().map(|budget| rules.limits(budget)).unwrap_or_default();
+        let metrics_port = self.metrics.as_ref().and_then(|metrics| rules.metrics(metrics));
         let sink = rules.sink(&self.sink);
         match (source, sink) {
             (Some(source), Some(sink)) if rules.broken.is_empty() => {
-                Ok(Config { source, segment, overlay, record, sink })
+                Ok(Config { source, segment, overlay, record, limits, metrics_port, sink })
             }
             _ => Err(rules.broken),
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::value::duration_text;
-use super::{Config, Framerate, Overlay, Record, Segment, Sink, Source};
+use super::{Config, Framerate, Limits, Overlay, Record, Segment, Sink, Source};
 use crate::alarm::Rule;
+use crate::trace::{COUNT, Stage};
 
 /// A configuration file as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,10 @@ pub struct Draft {
     pub(super) overlay: OverlayDraft,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) record: Option<RecordDraft>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) budget: Option<BudgetDraft>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) metrics: Option<MetricsDraft>,
     #[serde(default)]
     pub(super) sink: SinkDraft,
 }
@@ -84,6 +89,74 @@ pub(super) struct RecordDraft {
     pub(super) keep_free_gb: Option<i64>,
 }
 
+/// A limit for each of [`Stage::ALL`], by its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetDraft {
+    pub(super) picture: Option<String>,
+    pub(super) segment: Option<String>,
+    pub(super) copy: Option<String>,
+    pub(super) wait: Option<String>,
+    pub(super) motion: Option<String>,
+    pub(super) record: Option<String>,
+    pub(super) paint: Option<String>,
+    pub(super) age: Option<String>,
+    pub(super) queue: Option<String>,
+    pub(super) input: Option<String>,
+    pub(super) infer: Option<String>,
+    pub(super) decode: Option<String>,
+    pub(super) missed: Option<String>,
+}
+
+impl BudgetDraft {
+    /// In the order of [`Stage::ALL`].
+    pub(super) fn limits(&self) -> [&Option<String>; COUNT] {
+        let Self {
+            picture,
+            segment,
+            copy,
+            wait,
+            motion,
+            record,
+            paint,
+            age,
+            queue,
+            input,
+            infer,
+            decode,
+            ..
+        } = self;
+        [picture, segment, copy, wait, motion, record, paint, age, queue, input, infer, decode]
+    }
+}
+
+impl From<&Limits> for BudgetDraft {
+    fn from(Limits { budget, missed }: &Limits) -> Self {
+        let text = |stage| budget.limit(stage).map(duration_text);
+        Self {
+            picture: text(Stage::Picture),
+            segment: text(Stage::Segment),
+            copy: text(Stage::Copy),
+            wait: text(Stage::Wait),
+            motion: text(Stage::Motion),
+            record: text(Stage::Record),
+            paint: text(Stage::Paint),
+            age: text(Stage::Age),
+            queue: text(Stage::Queue),
+            input: text(Stage::Input),
+            infer: text(Stage::Infer),
+            decode: text(Stage::Decode),
+            missed: Some(missed.name().to_owned()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MetricsDraft {
+    pub(super) port: Option<i64>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SinkDraft {
@@ -108,6 +181,8 @@ impl From<&Config> for Draft {
             segment: SegmentDraft::from(&config.segment),
             overlay: OverlayDraft::from(&config.overlay),
             record: config.record.as_ref().map(RecordDraft::from),
+            budget: Some(BudgetDraft::from(&config.limits)).filter(|_| config.limits != Limits::default()),
+            metrics: config.metrics_port.map(|port| MetricsDraft { port: Some(i64::from(port)) }),
             sink: SinkDraft::from(&config.sink),
         }
     }

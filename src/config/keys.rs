@@ -95,6 +95,38 @@ keys! {
         keep_free_gb: "gigabytes", "0 to 100000", "`2`",
             "the recording ends, with a message, when the disk has less left; the picture goes on";
     }
+    budget {
+        picture: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "all of the elements' time: what the picture is late by";
+        segment: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "all of the segmenter's time";
+        copy: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "copying the region for the network";
+        wait: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "waiting for the mask of this very frame";
+        motion: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "measuring how the picture moved";
+        record: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "handing a copy to the recorder";
+        paint: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "painting";
+        age: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "the shown mask's age";
+        queue: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "beside the picture: until the network was free";
+        input: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "beside the picture: making the network's input";
+        infer: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "beside the picture: the network";
+        decode: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "beside the picture: making probabilities of logits";
+        missed: "name", "`announce`, `skip`, `lower-rate`", "`\"announce\"`",
+            "what happens when three frames of 32 are over a limit in the picture's way: a message says so; besides, with `skip` the network rests for a second or more and frames pass without masks, with `lower-rate` it is asked about every second, fourth or eighth frame for a while";
+    }
+    metrics {
+        port: "port", "1024 to 65535", "none: without the section, nothing is served",
+            "where this machine (127.0.0.1 alone) serves figures: `/metrics` for Prometheus, `/stats.json` for `polyp top`, `/trace.json` for Perfetto";
+    }
     sink {
         kind: "name", "`window`, `file`, `none`", "none: it must be given", "where the painted picture goes";
         path: "path", "a file that ends in `.mkv`, for `file`", "none", "what is written; an older file is replaced";

@@ -25,6 +25,7 @@ use crate::alarm::{self, Rule};
 use crate::frame::Size;
 use crate::overlay::{STYLES, Settings};
 use crate::roi::Roi;
+use crate::trace::{Budget, Missed};
 
 /// A configuration in which every rule holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +38,21 @@ pub struct Config {
     pub overlay: Overlay,
     /// What is recorded; `None` for nothing.
     pub record: Option<Record>,
+    /// What stages of a frame's way may take.
+    pub limits: Limits,
+    /// The port of this machine on which figures are served; `None` for none.
+    pub metrics_port: Option<u16>,
     /// Where the painted picture goes.
     pub sink: Sink,
+}
+
+/// A latency budget, and what happens when it is missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// What each stage may take; by default none is limited.
+    pub budget: Budget,
+    /// What happens when frames keep taking longer.
+    pub missed: Missed,
 }
 
 /// Where the picture comes from.

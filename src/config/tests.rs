@@ -1,5 +1,6 @@
 use super::draft::Draft;
 use super::*;
+use crate::trace::Stage;
 
 const LEAST: &str = "[source]\nkind = \"test\"\n[segment]\nengine = \"lite\"\n[sink]\nkind = \"none\"\n";
 
@@ -155,10 +156,12 @@ fn keys_of(texts: &[&str]) -> std::collections::BTreeSet<(String, String)> {
 fn every_key_is_listed() {
     let full = "[source]\nkind = \"demo\"\npath = \"stills\"\n\
         [segment]\nengine = \"lite\"\npublic_key = \"RWQ\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n\
-        [record]\npath = \"sessions\"\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
-    let decklink = full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
+        [record]\npath = \"sessions\"\n[metrics]\nport = 9464\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
+    let limits: String = Stage::ALL.iter().map(|stage| format!("{} = \"5ms\"\n", stage.name())).collect();
+    let full = &format!("{full}[budget]\nmissed = \"skip\"\n{limits}");
+    let decklink = &full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
     let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
-    assert_eq!(keys_of(&[full, &decklink]), listed);
+    assert_eq!(keys_of(&[full, decklink]), listed);
 }
 
 #[test]
@@ -175,4 +178,19 @@ fn the_committed_configurations_are_right() {
 fn a_missing_file_is_named() {
     let error = Config::read(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml can not be read"), "{error}");
+}
+
+#[test]
+fn a_budget_and_a_port_are_read_and_what_is_wrong_with_them_is_named() {
+    let config = check(&format!(
+        "{LEAST}[budget]\nmotion = \"1500us\"\nmissed = \"lower-rate\"\n[metrics]\nport = 9464\n"
+    ))
+    .unwrap();
+    assert_eq!(config.limits.budget.to_string(), "motion=1.5ms");
+    assert_eq!((config.limits.missed, config.metrics_port), (Missed::LowerRate, Some(9464)));
+    assert_eq!((check(LEAST).unwrap().limits, check(LEAST).unwrap().metrics_port), (Limits::default(), None));
+    let wrong = "[budget]\npaint = \"2s\"\ncopy = \"3\"\nmissed = \"pray\"\n[metrics]\nport = 80\n";
+    let expected = ["budget.copy", "budget.paint", "budget.missed", "metrics.port"];
+    assert_eq!(broken(&format!("{LEAST}{wrong}")), expected);
+    assert_eq!(broken(&format!("{LEAST}[metrics]\n")), ["metrics.port"]);
 }

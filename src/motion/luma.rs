@@ -8,6 +8,7 @@ use super::affine::Affine;
 use super::texture::{Texture, Tiles};
 use crate::colour::Coefficients;
 use crate::frame::{FrameView, PixelFormat, Rect};
+use crate::simd::widest;
 
 /// Cells along the longer side, about: boxes are of whole pixels.
 const LONGER: u32 = 160;
@@ -52,12 +53,14 @@ impl Luma {
         if !source.fits(frame.size()) || width.min(height) < SHORTEST {
             return Err(Lost::Region);
         }
-        let [full, half, quarter] = &mut self.levels;
+        let Self { levels: [full, half, quarter], sums, tiles, .. } = self;
         full.resize(width as usize, height as usize);
-        shrink(frame, source, side as usize, full, &mut self.sums);
-        full.halve(half);
-        half.halve(quarter);
-        self.tiles.read(full);
+        widest(|| {
+            shrink(frame, source, side as usize, full, sums);
+            full.halve(half);
+            half.halve(quarter);
+            tiles.read(full);
+        });
         (self.source, self.box_px) = (Some(source), side);
         Ok(())
     }
@@ -108,6 +111,7 @@ impl Level {
     }
 
     /// Means of two by two cells. An odd last column or row is left out.
+    #[inline(always)]
     fn halve(&self, out: &mut Self) {
         out.resize(self.width / 2, self.height / 2);
         let mut rows = self.values.chunks_exact(self.width.max(1));
@@ -122,6 +126,7 @@ impl Level {
 }
 
 /// Fills `out` with the means of boxes of `side` pixels of `source`, which lies in the frame.
+#[inline(always)]
 fn shrink(frame: &FrameView<'_>, source: Rect, side: usize, out: &mut Level, sums: &mut Vec<u16>) {
     let Some(plane) = frame.planes().first() else { return };
     type Add = fn(&mut [u16], &[u8]);
@@ -158,6 +163,7 @@ fn shrink(frame: &FrameView<'_>, source: Rect, side: usize, out: &mut Level, sum
 }
 
 /// Adds byte `WHICH` of every `BYTES` to the sums.
+#[inline(always)]
 fn add<const BYTES: usize, const WHICH: usize>(sums: &mut [u16], pixels: &[u8]) {
     for (sum, pixel) in sums.iter_mut().zip(pixels.as_chunks::<BYTES>().0) {
         *sum += u16::from(pixel[WHICH]);

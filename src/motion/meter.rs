@@ -7,6 +7,7 @@ use super::luma::Luma;
 use super::refine::refine;
 use super::search::Field;
 use super::texture::BLOCK;
+use crate::simd::widest;
 
 /// At least so many blocks have to have something to hold on to, and to agree with the motion.
 const LEAST_BLOCKS: usize = 12;
@@ -49,6 +50,11 @@ impl Meter {
     /// # Errors
     /// [`Lost`], which says why the one is not known to go over into the other by a motion.
     pub fn measure(&mut self, then: &Luma, now: &Luma) -> Result<Measured, Lost> {
+        widest(|| self.measured(then, now))
+    }
+
+    #[inline(always)]
+    fn measured(&mut self, then: &Luma, now: &Luma) -> Result<Measured, Lost> {
         let unit = then.to_frame().filter(|_| then.source() == now.source()).ok_or(Lost::Region)?;
         self.forward.search(then, now);
         self.backward.search(now, then);
@@ -75,6 +81,7 @@ impl Meter {
 
     /// Fills `vectors` with the blocks whose way there and back ends where it began, and gives the number of blocks that
     /// could have been found.
+    #[inline(always)]
     fn find(&mut self, then: &Luma, now: &Luma) -> usize {
         let Self { forward, backward, vectors, .. } = self;
         vectors.clear();
@@ -115,6 +122,7 @@ fn plausible(map: &Affine, (width, height): (usize, usize)) -> bool {
 }
 
 /// The mean difference at half size that `map` leaves, brightness evened out, as a share of the plane's contrast.
+#[inline(always)]
 fn left(then: &Luma, now: &Luma, map: &Affine) -> f32 {
     let (of, within) = (then.half(), now.half());
     let half = Affine::scaled([0.5, 0.5], [0.0, 0.0]);

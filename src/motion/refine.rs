@@ -12,6 +12,7 @@ const FURTHEST: f32 = 1.2;
 
 /// The vector of the block at `place` of `of`, whose whole-cell vector is `start`; `None` where it runs away or leaves the
 /// plane.
+#[inline(always)]
 pub(super) fn refine(
     of: &Level,
     place: (usize, usize),
@@ -41,6 +42,7 @@ pub(super) fn refine(
 }
 
 /// Sums over the block of slope times error, both around their means.
+#[inline(always)]
 fn slope_of_error(
     of: &Level,
     (x, y): (usize, usize),
@@ -84,6 +86,7 @@ fn slope_of_error(
     Some([(right - mean * texture.x as f32) / 2.0, (down - mean * texture.y as f32) / 2.0])
 }
 
+#[inline(always)]
 fn wide(row: &[u8]) -> Option<&[u8; BLOCK + 2]> {
     row.first_chunk()
 }

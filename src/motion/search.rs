@@ -28,6 +28,11 @@ pub(super) type Step = [i16; 2];
 pub(super) struct Field {
     layout: Layout,
     coarse: Vec<Step>,
+    /// What each window's step costs.
+    costs: Vec<u32>,
+    /// The differences of one row of squares, column by column, and of two rows of squares, for one step.
+    columns: Vec<u16>,
+    squares: [Vec<u16>; 2],
     sorted: [Vec<i16>; 2],
     /// For every block, if it can be found again.
     steps: Vec<Option<Step>>,
@@ -35,6 +40,7 @@ pub(super) struct Field {
 
 impl Field {
     /// Looks for the blocks of `of` in `within`, which is of the same size.
+    #[inline(always)]
     pub(super) fn search(&mut self, of: &Luma, within: &Luma) {
         let most = self.search_coarse(of.quarter(), within.quarter());
         let (width, height) = of.size();
@@ -61,29 +67,82 @@ impl Field {
     }
 
     /// Fills `coarse`, and gives its median.
+    #[inline(always)]
     fn search_coarse(&mut self, of: &Level, within: &Level) -> Step {
+        let (across, down) = (windows(of.width), windows(of.height));
         self.coarse.clear();
+        self.coarse.resize(across * down, [0, 0]);
+        self.costs.clear();
+        self.costs.resize(across * down, u32::MAX);
+        // Of two steps that cost the same the first counts: standing still.
+        for step in std::iter::once([0, 0]).chain(around(REACH)) {
+            self.try_step(of, within, step, (across, down));
+        }
         self.sorted.iter_mut().for_each(Vec::clear);
-        for row in 0..windows(of.height) {
-            for column in 0..windows(of.width) {
-                let place = (column * STEP, row * STEP);
-                let mut found = (u32::MAX, [0, 0]);
-                // Standing still comes first: what it costs ends most of the other comparisons early.
-                for step in std::iter::once([0, 0]).chain(around(REACH)) {
-                    let rent = RENT * u32::from(step[0].unsigned_abs() + step[1].unsigned_abs());
-                    let least = found.0.saturating_sub(rent);
-                    if let Some(cost) = difference::<WINDOW>(of, place, within, step, least) {
-                        found = (cost + rent, step);
-                    }
-                }
-                self.coarse.push(found.1);
-                for (sorted, value) in self.sorted.iter_mut().zip(found.1) {
-                    sorted.push(value);
-                }
+        for step in &self.coarse {
+            for (sorted, value) in self.sorted.iter_mut().zip(*step) {
+                sorted.push(value);
             }
         }
         let [across, down] = &mut self.sorted;
         [median(across), median(down)]
+    }
+
+    /// What `step` costs every window that stays inside: a window is two by two squares of [`STEP`] cells, and each square's sum of
+    /// absolute differences is taken once, a row of squares at a time.
+    #[inline(always)]
+    fn try_step(&mut self, of: &Level, within: &Level, step: Step, (across, down): (usize, usize)) {
+        let [dx, dy] = step.map(isize::from);
+        let Self { coarse, costs, columns, squares: [upper, lower], .. } = self;
+        // Columns of squares, one more than of windows, whose cells are inside of the other plane.
+        let inside = |count: usize, by: isize, side: usize| {
+            let first = (-by).max(0).unsigned_abs().div_ceil(STEP);
+            let fit = (side as isize - by).max(0).unsigned_abs() / STEP;
+            (first, (count + 1).min(fit))
+        };
+        let (first, end) = inside(across, dx, within.width);
+        let (top, bottom) = inside(down, dy, within.height);
+        if end < first + 2 {
+            return;
+        }
+        let rent = RENT * (dx.unsigned_abs() + dy.unsigned_abs()) as u32;
+        let width = (end - first) * STEP;
+        for row in top..bottom {
+            std::mem::swap(upper, lower);
+            columns.clear();
+            columns.resize(width, 0);
+            for y in row * STEP..(row + 1) * STEP {
+                let from = y * of.width + first * STEP;
+                let to = ((y as isize + dy) * within.width as isize + (first * STEP) as isize + dx) as usize;
+                let (Some(a), Some(b)) =
+                    (of.values.get(from..from + width), within.values.get(to..to + width))
+                else {
+                    return;
+                };
+                for (sum, (a, b)) in columns.iter_mut().zip(a.iter().zip(b)) {
+                    *sum += u16::from(a.abs_diff(*b));
+                }
+            }
+            lower.clear();
+            lower.extend(columns.as_chunks::<STEP>().0.iter().map(|square| square.iter().sum::<u16>()));
+            if row == top {
+                continue;
+            }
+            let start = (row - 1) * across + first;
+            let (Some(costs), Some(coarse)) = (
+                costs.get_mut(start..start + (end - first - 1)),
+                coarse.get_mut(start..start + (end - first - 1)),
+            ) else {
+                return;
+            };
+            let sums = upper.array_windows::<2>().zip(lower.array_windows::<2>());
+            for ((cost, found), ([a, b], [c, d])) in costs.iter_mut().zip(coarse).zip(sums) {
+                let sum = rent + u32::from(*a) + u32::from(*b) + u32::from(*c) + u32::from(*d);
+                if sum < *cost {
+                    (*cost, *found) = (sum, step);
+                }
+            }
+        }
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -132,6 +191,7 @@ fn around(reach: i16) -> impl Iterator<Item = Step> {
 }
 
 /// The best of the places around `seeds` for the square of `SIDE` cells at `place`; `None` when none of them lies inside.
+#[inline(always)]
 fn best<const SIDE: usize>(
     of: &Level,
     place: (usize, usize),
@@ -156,6 +216,7 @@ fn best<const SIDE: usize>(
 
 /// The sum of absolute differences of two squares of `SIDE` cells: at `place` of the one plane, and `step` further in the
 /// other; `None` when that is outside, or the sum comes to `least` or more.
+#[inline(always)]
 pub(super) fn difference<const SIDE: usize>(
     of: &Level,
     (x, y): (usize, usize),

@@ -68,6 +68,7 @@ impl Layout {
 }
 
 impl Tiles {
+    #[inline(always)]
     pub(super) fn read(&mut self, level: &Level) {
         self.layout = Layout::of(level.width, level.height);
         let Layout { left, top, columns, rows } = self.layout;

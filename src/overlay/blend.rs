@@ -3,7 +3,7 @@
 //! A coverage of 0 leaves a byte as it is, one of 255 makes it the pen's; between, it is the rounded mean.
 
 /// One byte mixed with a pen's, by `coverage` of 255.
-#[inline]
+#[inline(always)]
 pub(super) fn mix(byte: u8, pen: u8, coverage: u8) -> u8 {
     let sum = u16::from(byte) * u16::from(255 - coverage) + u16::from(pen) * u16::from(coverage) + 128;
     // Exactly (sum - 128) / 255, rounded, without dividing.
@@ -11,6 +11,7 @@ pub(super) fn mix(byte: u8, pen: u8, coverage: u8) -> u8 {
 }
 
 /// Bytes in a row of their own: a luma plane, or a chroma plane with chroma's coverage.
+#[inline(always)]
 pub(super) fn plane(bytes: &mut [u8], pen: u8, coverage: &[u8]) {
     for (byte, coverage) in bytes.iter_mut().zip(coverage) {
         *byte = mix(*byte, pen, *coverage);
@@ -18,6 +19,7 @@ pub(super) fn plane(bytes: &mut [u8], pen: u8, coverage: &[u8]) {
 }
 
 /// Pairs of U and V. Both at once in 16-bit lanes, which is what vector units multiply.
+#[inline(always)]
 pub(super) fn pairs(bytes: &mut [u8], [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
     for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
         let both = u16::from_le_bytes(*pair);
@@ -27,6 +29,7 @@ pub(super) fn pairs(bytes: &mut [u8], [u_pen, v_pen]: [u8; 2], coverage: &[u8]) 
 }
 
 /// Pixels of `STEP` bytes, of which the first three are the pen's; a fourth stays as it is.
+#[inline(always)]
 pub(super) fn pixels<const STEP: usize>(bytes: &mut [u8], pen: [u8; 3], coverage: &[u8]) {
     for (pixel, coverage) in bytes.as_chunks_mut::<STEP>().0.iter_mut().zip(coverage) {
         for (byte, pen) in pixel.iter_mut().zip(pen) {
@@ -36,6 +39,7 @@ pub(super) fn pixels<const STEP: usize>(bytes: &mut [u8], pen: [u8; 3], coverage
 }
 
 /// Every second byte, from `first` on: the luma of packed 4:2:2.
+#[inline(always)]
 pub(super) fn every_second(bytes: &mut [u8], first: usize, pen: u8, coverage: &[u8]) {
     for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
         if let Some(byte) = pair.get_mut(first) {
@@ -45,6 +49,7 @@ pub(super) fn every_second(bytes: &mut [u8], first: usize, pen: u8, coverage: &[
 }
 
 /// Fours of packed 4:2:2, of which bytes `first` and `first + 2` are U and V.
+#[inline(always)]
 pub(super) fn fours(bytes: &mut [u8], first: usize, [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
     for (four, coverage) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(coverage) {
         for (place, pen) in [(first, u_pen), (first + 2, v_pen)] {

@@ -10,6 +10,7 @@ use super::measures::Measures;
 use super::{Scratch, Settings, Style};
 use crate::frame::Canvas;
 use crate::segmentation::Shown;
+use crate::simd::widest;
 
 impl dyn Style + '_ {
     /// Paints `shown` on `canvas`. Pixels that it does not cover stay as they are, to the bit.
@@ -21,11 +22,12 @@ impl dyn Style + '_ {
         scratch: &mut Scratch,
     ) {
         scratch.recipe.renew(self, shown, settings, canvas.size());
-        draw(shown, canvas, scratch);
+        widest(|| draw(shown, canvas, scratch));
     }
 }
 
 /// Paints what `scratch.recipe` says.
+#[inline(always)]
 fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
     let Scratch { recipe, hatching, grid, columns, rows, field, sheet, runs, dashes } = scratch;
     let placement = shown.segmentation().placement;

@@ -54,6 +54,7 @@ pub(super) struct Field {
 
 impl Field {
     /// Turns to row `row` of gaps, of which `spans` are to be sampled. `down` is gaps per pixel downwards.
+    #[inline(always)]
     pub(super) fn turn(
         &mut self,
         nodes: &Nodes<'_>,
@@ -81,6 +82,7 @@ impl Field {
     }
 
     /// The pixels `from` up to (not including) `to`, counted from `left`, of frame row `y`.
+    #[inline(always)]
     pub(super) fn sample(&mut self, (from, to): Span, left: usize, y: usize, row: &Row<'_>) -> Sample<'_> {
         let Self { upper, lower, p, run, weight, .. } = self;
         let empty = Sample { x: left + from, y, p: &[], run: &[], weight: &[] };
@@ -141,6 +143,7 @@ impl Laid {
         self.columns.iter_mut().for_each(|column| column.resize(pixels, 0.0));
     }
 
+    #[inline(always)]
     fn cut(&self, from: usize, to: usize) -> Option<[&[f32]; 4]> {
         let [p, across, down, own] = &self.columns;
         Some([p.get(from..to)?, across.get(from..to)?, down.get(from..to)?, own.get(from..to)?])
@@ -148,6 +151,7 @@ impl Laid {
 
     /// Fills in the gaps `from` up to (not including) `to`, from the probabilities above, in and below the row of nodes,
     /// which start one before the first node.
+    #[inline(always)]
     fn fill(
         &mut self,
         [above, row, below]: [&[f32]; 3],

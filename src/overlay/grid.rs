@@ -61,6 +61,7 @@ impl<'a> Nodes<'a> {
 impl Grid {
     /// Sorts every gap. `stops` are the bytes at which something changes, rising; `between` says what is painted where
     /// that many of them are passed. What depends on the pixel reaches `[gaps across, gaps down]` further.
+    #[inline(always)]
     pub(super) fn sort(
         &mut self,
         nodes: &Nodes<'_>,
@@ -96,6 +97,7 @@ impl Grid {
     }
 
     /// Spreads [`Kind::Field`] over its neighbours.
+    #[inline(always)]
     fn widen(&mut self, [across, down]: [usize; 2]) {
         let Self { columns, kinds, wider, .. } = self;
         for _ in 0..across.min(*columns) {
@@ -139,6 +141,7 @@ impl Grid {
     }
 }
 
+#[inline(always)]
 fn count(nodes: &[u8], stops: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.resize(nodes.len(), 0);
@@ -149,6 +152,7 @@ fn count(nodes: &[u8], stops: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+#[inline(always)]
 fn spread(kinds: &mut [u8], neighbours: &[u8]) {
     let field = Kind::Field as u8;
     for (kind, neighbour) in kinds.iter_mut().zip(neighbours) {

@@ -147,6 +147,7 @@ impl Recipe {
     }
 
     /// Works out how much of each pixel of `sample` the layers cover.
+    #[inline(always)]
     pub(super) fn shade(
         &self,
         sample: &Sample<'_>,
@@ -180,6 +181,7 @@ impl Recipe {
 }
 
 /// Adds a line to a layer.
+#[inline(always)]
 fn trace(stroke: Stroke, sample: &Sample<'_>, out: &mut [u8]) {
     let (edge, full) = (stroke.half_px + 0.5, stroke.strength * 255.0);
     let pixels = sample.p.iter().zip(sample.run).zip(sample.weight);
@@ -219,7 +221,7 @@ impl Hatching {
 }
 
 /// Binary entropy in bits, to within 0.01 (tested against [`crate::decode::uncertainty`]), without a logarithm.
-#[inline]
+#[inline(always)]
 fn doubt(p: f32) -> f32 {
     // (4 p (1 - p)) ^ 3/4
     let root = (4.0 * p * (1.0 - p)).sqrt();
@@ -232,14 +234,14 @@ fn stop(level: f32) -> u8 {
 }
 
 /// Clipped to 0 to 1; written so that it is two vector instructions.
-#[inline]
+#[inline(always)]
 pub(super) fn unit(x: f32) -> f32 {
     let x = if x > 0.0 { x } else { 0.0 };
     if x < 1.0 { x } else { 1.0 }
 }
 
 /// The byte nearest to a number from 0 to 255: adding 2^23 leaves it in the lowest bits.
-#[inline]
+#[inline(always)]
 fn byte(x: f32) -> u8 {
     (x + 8_388_608.0).to_bits() as u8
 }

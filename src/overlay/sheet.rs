@@ -54,6 +54,7 @@ impl Sheet {
     }
 
     /// Paints the rows `top` (an even one) and `top + 1`, each layer that has a pen, and is empty again.
+    #[inline(always)]
     pub(super) fn flush(&mut self, canvas: &mut Canvas<'_>, top: usize, pens: [Option<Pen>; LAYERS]) {
         if self.spans.iter().all(Vec::is_empty) {
             return;
@@ -86,6 +87,7 @@ impl Sheet {
     }
 
     /// What each layer with a pen covers in each span of `row`.
+    #[inline(always)]
     fn covered<'a>(
         &'a self,
         row: usize,
@@ -101,6 +103,7 @@ impl Sheet {
             })
     }
 
+    #[inline(always)]
     fn luma(&self, planes: &mut [PlaneMut<'_>], top: usize, row: usize, pens: &[Option<[u8; 3]>; LAYERS]) {
         for (span, [luma, ..], coverage) in self.covered(row, pens) {
             if let Some(bytes) = bytes(planes, 0, top + row, span, 1) {
@@ -109,6 +112,7 @@ impl Sheet {
         }
     }
 
+    #[inline(always)]
     fn packed_luma(
         &self,
         planes: &mut [PlaneMut<'_>],
@@ -125,6 +129,7 @@ impl Sheet {
         }
     }
 
+    #[inline(always)]
     fn rgb<const STEP: usize>(
         &self,
         planes: &mut [PlaneMut<'_>],
@@ -159,6 +164,7 @@ impl Sheet {
     }
 
     /// Chroma row `y`, which the rows `pair` of this sheet share (twice the same where there is only one).
+    #[inline(always)]
     fn chroma(
         &mut self,
         planes: &mut [PlaneMut<'_>],
@@ -202,6 +208,7 @@ impl Sheet {
         }
     }
 
+    #[inline(always)]
     fn clear(&mut self) {
         for rows in &mut self.coverage {
             for (row, spans) in rows.iter_mut().zip(&self.spans) {
@@ -229,6 +236,7 @@ fn repeat_last(row: &mut [u8], width: usize) {
 }
 
 /// The mean coverage of each 2 x 2 pixels. Two bytes at once in 16-bit lanes.
+#[inline(always)]
 fn mean(upper: &[u8], lower: &[u8], out: &mut [u8]) {
     let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
     for (out, (upper, lower)) in out.iter_mut().zip(pairs) {
@@ -239,6 +247,7 @@ fn mean(upper: &[u8], lower: &[u8], out: &mut [u8]) {
 }
 
 /// The bytes of `span` in row `y` of a plane, each of whose samples takes `step`.
+#[inline(always)]
 fn bytes<'p>(
     planes: &'p mut [PlaneMut<'_>],
     plane: usize,

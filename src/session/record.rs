@@ -174,7 +174,7 @@ pub struct FrameRecord {
     /// Whether the alarm was raised; left out while it is switched off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,
-    /// Making the network's input.
+    /// Copying the region for the network.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub prepare_ns: u64,
     /// Waiting for the network.
@@ -189,6 +189,9 @@ pub struct FrameRecord {
     /// The shown mask's frame: waiting for the network to be free.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub queue_ns: u64,
+    /// The same: making the network's input of the copy; 0 where the picture waited for that, or a card did it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub input_ns: u64,
     /// The same: in the network.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub infer_ns: u64,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::job::{Input, Job, Reply, Stats};
-use super::{KEPT_IMAGES, KEPT_REPLIES};
+use super::{KEPT_INPUTS, KEPT_REPLIES};
 use crate::memory::PromptMemory;
 
 /// Locked for a copy of a pointer or a move, never across inference; so a panic leaves nothing half done.
@@ -32,7 +32,7 @@ pub(super) struct Client {
     present: Mutex<Option<u64>>,
     pub(super) reply_to: Sender<Reply>,
     pub(super) replies: Receiver<Reply>,
-    images: (Sender<Vec<f32>>, Receiver<Vec<f32>>),
+    spare: (Sender<Input>, Receiver<Input>),
     offered: AtomicU64,
     replaced: AtomicU64,
     pub(super) answered: AtomicU64,
@@ -50,7 +50,7 @@ impl Client {
             present: Mutex::new(None),
             reply_to,
             replies,
-            images: bounded(KEPT_IMAGES),
+            spare: bounded(KEPT_INPUTS),
             offered: AtomicU64::new(0),
             replaced: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -121,25 +121,21 @@ impl Client {
 
     pub(super) fn throw_away(&self, reply: Reply) {
         self.stale.fetch_add(1, Ordering::Relaxed);
-        if let Some(image) = reply.image {
-            self.keep_image(image);
+        if let Some(input) = reply.input {
+            self.keep(input);
         }
     }
 
     /// Keeps an input to be used again; a card's frame goes back to its ring by itself.
     fn keep(&self, input: Input) {
-        if let Input::Image(image) = input {
-            self.keep_image(image);
+        if !matches!(input, Input::Frame(_)) {
+            // When enough are kept, it is freed.
+            drop(self.spare.0.try_send(input));
         }
     }
 
-    /// When enough are kept, it is freed.
-    fn keep_image(&self, image: Vec<f32>) {
-        drop(self.images.0.try_send(image));
-    }
-
-    pub(super) fn spare_image(&self) -> Option<Vec<f32>> {
-        self.images.1.try_recv().ok()
+    pub(super) fn spare(&self) -> Option<Input> {
+        self.spare.1.try_recv().ok()
     }
 
     pub(super) fn stats(&self) -> Stats {

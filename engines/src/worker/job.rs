@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyp::input::Placement;
+use polyp::frame::FrameCopy;
+use polyp::input::{InputSpec, Placement};
 use polyp::segmentation::Segmentation;
 
 use crate::cuda::frame::CardFrame;
@@ -15,6 +16,8 @@ use crate::error::EngineError;
 pub enum Input {
     /// The network's input, `[3, side, side]`.
     Image(Vec<f32>),
+    /// A part of the frame, of which the network's input is to be made so.
+    Copy(FrameCopy, InputSpec),
     /// The frame itself, for an engine that makes its input of it ([`super::Worker::frame_ring`]).
     Frame(CardFrame),
 }
@@ -60,8 +63,8 @@ pub struct Reply {
     pub outcome: Result<Arc<Segmentation>, Arc<EngineError>>,
     /// Where the time went.
     pub timing: Timing,
-    /// The job's image, to be used again.
-    pub image: Option<Vec<f32>>,
+    /// The job's input, whose memory may be used again; a card's frame goes back to its ring by itself.
+    pub input: Option<Input>,
 }
 
 /// Where a job's time went.
@@ -69,6 +72,10 @@ pub struct Reply {
 pub struct Timing {
     /// From being handed over to being begun.
     pub queued: Duration,
+    /// When it was begun; `None` where it was not.
+    pub begun: Option<Instant>,
+    /// Making the network's input of the frame's copy; zero where it was made before, or on a card.
+    pub prepared: Duration,
     /// In the engine.
     pub inferred: Duration,
     /// From logits to a segmentation.

@@ -97,7 +97,10 @@ fn a_frame_comes_back_as_its_own_segmentation() {
     assert_eq!((reply.sequence, reply.generation, segmentation.sequence), (3, 7, 3));
     assert_eq!((reply.pts, segmentation.pts), (Duration::from_millis(120), Duration::from_millis(120)));
     assert_eq!(segmentation.probability, [255; SIDE * SIDE]);
-    assert_eq!(reply.image.map(|image| image.len()), Some(3 * SIDE * SIDE));
+    assert_eq!(
+        reply.input.map(|input| matches!(input, Input::Image(image) if image.len() == 3 * SIDE * SIDE)),
+        Some(true)
+    );
     assert_eq!(worker.stats(), Stats { offered: 1, answered: 1, ..Stats::default() });
     assert_eq!(worker.description().side_px, SIDE);
 }
@@ -146,7 +149,7 @@ fn a_slow_engine_holds_up_nobody_past_the_deadline() {
     worker.offer(job(1, 1.0)).unwrap();
     assert_eq!(worker.reply_until(1, soon()).map(|reply| reply.sequence), Some(1));
     assert_eq!(worker.stats().stale, 1);
-    assert!(worker.spare_image().is_some());
+    assert!(worker.spare().is_some());
 }
 
 #[test]
@@ -360,4 +363,41 @@ fn the_most_urgent_stream_is_served_first() {
         assert!(worker.reply_until(0, soon()).is_some());
     }
     assert_eq!(ORDER.lock().unwrap().split_off(2), [1.0, 4.0, 3.0, 2.0]);
+}
+
+#[test]
+fn a_network_gives_way_with_every_thread_that_it_starts() {
+    let niceness = || rustix::process::getpriority_process(None).unwrap();
+    let own = niceness();
+    let (before, of_its_thread) = std::thread::spawn(move || {
+        give_way();
+        (niceness(), std::thread::spawn(niceness).join().unwrap())
+    })
+    .join()
+    .unwrap();
+    assert_eq!((before, of_its_thread), (NICE.max(own), NICE.max(own)));
+    assert_eq!(niceness(), own, "nobody else's threads");
+}
+
+#[test]
+fn an_input_is_made_of_a_copy_and_the_copy_comes_back() {
+    use polyp::frame::{Colorimetry, FrameCopy, FrameView, PixelFormat, Plane};
+    use polyp::input::{Fit, InputSpec, Normalisation};
+
+    // The engine answers with the first value of the input: of a white picture, 1.
+    let worker = start(|value| Ok(if value == 1.0 { 20.0 } else { -20.0 })).unwrap();
+    let bytes = vec![255; 3 * 8 * 8];
+    let plane = [Plane { bytes: &bytes, stride: 24 }];
+    let size = Size::new(8, 8);
+    let view = FrameView::new(PixelFormat::Rgb, size, Colorimetry::RGB, &plane).unwrap();
+    let mut copy = FrameCopy::default();
+    copy.take(&view, Rect::whole(size));
+    let normalisation = Normalisation::Fixed { mean: [0.0; 3], std: [255.0; 3] };
+    let spec = InputSpec { side_px: SIDE as u32, fit: Fit::Squash, normalisation };
+    let placement = spec.place(Rect::whole(size));
+    worker.offer(Job { input: Input::Copy(copy, spec), placement, ..job(0, 0.0) }).unwrap();
+    let reply = worker.reply_until(0, soon()).unwrap();
+    assert_eq!(reply.outcome.unwrap().probability, [255; SIDE * SIDE]);
+    assert!(!reply.timing.prepared.is_zero());
+    assert!(matches!(reply.input, Some(Input::Copy(..))));
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use polyp::decode::Decoder;
-use polyp::frame::{Rect, Size};
-use polyp::input::Placement;
+use polyp::frame::{FrameCopy, Rect, Size};
+use polyp::input::{InputSpec, Placement};
+use polyp::preprocess::Preprocessor;
 use polyp::segmentation::Segmentation;
 
 use super::batch::{Costs, Decision, Load, decide, size_of};
@@ -111,6 +112,9 @@ struct Batch {
 pub(super) struct Thread {
     hub: Arc<Hub>,
     decoder: Decoder,
+    /// Makes inputs of copies, and the one that it made last.
+    preprocessor: Option<Preprocessor>,
+    image: Vec<f32>,
     logits: Vec<f32>,
     segmentations: Vec<Arc<Segmentation>>,
     masks: Vec<Result<Mask, EngineError>>,
@@ -126,6 +130,8 @@ impl Thread {
         Self {
             hub,
             decoder,
+            preprocessor: None,
+            image: Vec::new(),
             logits: Vec::new(),
             segmentations: Vec::new(),
             masks: Vec::new(),
@@ -213,7 +219,9 @@ impl Thread {
         for (client, job) in jobs {
             let waited = Waited::new(&job, now);
             match job.input {
-                Input::Image(image) => self.one(engine, &client, waited, image, &memory),
+                input @ (Input::Image(_) | Input::Copy(..)) => {
+                    self.one(engine, &client, waited, input, &memory)
+                }
                 Input::Frame(frame) => {
                     frames.push(frame);
                     begun.push(Begun { client, job: waited });
@@ -227,11 +235,7 @@ impl Thread {
         self.set_busy();
         let submitted = caught("running", || match engine.frames() {
             Some(engine) => engine.submit(frames, &memory),
-            None => Err(EngineError::Input {
-                what: "frame".to_owned(),
-                expected: "the network's input, for this engine".to_owned(),
-                found: "a frame".to_owned(),
-            }),
+            None => Err(not_a_card()),
         });
         if let Err(error) = submitted
             && let Some(batch) = self.flying.pop_back()
@@ -240,25 +244,45 @@ impl Thread {
         }
     }
 
-    /// Runs one picture that is the network's input already.
+    /// Runs one picture on its own.
     fn one(
         &mut self,
         engine: &mut dyn Engine,
         client: &Client,
         job: Waited,
-        image: Vec<f32>,
+        input: Input,
         memory: &PromptMemory,
     ) {
         let begun = Instant::now();
         *lock(&self.hub.busy) = Some(begun);
-        let inferred = self.infer(engine, &image, memory);
+        let mut prepared = Duration::ZERO;
+        let inferred = match &input {
+            Input::Image(image) => self.infer(engine, image, memory),
+            Input::Copy(copy, spec) => {
+                let made = self.prepare(copy, *spec);
+                prepared = begun.elapsed();
+                made.and_then(|()| {
+                    let image = std::mem::take(&mut self.image);
+                    let inferred = self.infer(engine, &image, memory);
+                    self.image = image;
+                    inferred
+                })
+            }
+            Input::Frame(_) => Err(not_a_card()),
+        };
         let decoding = Instant::now();
         let outcome = inferred.and_then(|()| self.decode(job.placement, job.pts, job.sequence));
-        let timing = Timing { queued: job.queued, inferred: decoding - begun, decoded: decoding.elapsed() };
+        let timing = Timing {
+            queued: job.queued,
+            begun: Some(begun),
+            prepared,
+            inferred: decoding - begun - prepared,
+            decoded: decoding.elapsed(),
+        };
         self.set_busy();
         let Waited { sequence, pts, generation, .. } = job;
         let outcome = outcome.map_err(Arc::new);
-        client.send(Reply { sequence, pts, generation, outcome, timing, image: Some(image) });
+        client.send(Reply { sequence, pts, generation, outcome, timing, input: Some(input) });
     }
 
     /// Whether the oldest batch is done; an engine that can not say is asked to finish it, and says why.
@@ -295,8 +319,9 @@ impl Thread {
                 },
             };
             let outcome = outcome.map_err(Arc::new);
-            let timing = Timing { queued, inferred, decoded: decoding.elapsed() };
-            client.send(Reply { sequence, pts, generation, outcome, timing, image: None });
+            let decoded = decoding.elapsed();
+            let timing = Timing { queued, begun: Some(batch.begun), inferred, decoded, ..Timing::default() };
+            client.send(Reply { sequence, pts, generation, outcome, timing, input: None });
         }
         self.masks = masks;
     }
@@ -306,9 +331,9 @@ impl Thread {
         self.set_busy();
         let (error, inferred) = (Arc::new(error), batch.begun.elapsed());
         for Begun { client, job: Waited { sequence, pts, generation, queued, .. } } in batch.jobs {
-            let timing = Timing { queued, inferred, decoded: Duration::ZERO };
+            let timing = Timing { queued, begun: Some(batch.begun), inferred, ..Timing::default() };
             let outcome = Err(Arc::clone(&error));
-            client.send(Reply { sequence, pts, generation, outcome, timing, image: None });
+            client.send(Reply { sequence, pts, generation, outcome, timing, input: None });
         }
     }
 
@@ -338,6 +363,16 @@ impl Thread {
         Ok(engine)
     }
 
+    /// Makes the network's input of a copy, into `self.image`.
+    fn prepare(&mut self, copy: &FrameCopy, spec: InputSpec) -> Result<(), EngineError> {
+        let side = spec.side_px as usize;
+        self.image.resize(3 * side * side, 0.0);
+        let kept = self.preprocessor.take().filter(|kept| *kept.spec() == spec);
+        let preprocessor = self.preprocessor.insert(kept.unwrap_or_else(|| Preprocessor::new(spec)));
+        let image = &mut self.image;
+        caught("making the input", || Ok(preprocessor.run(&copy.view(), copy.source(), image).map(drop)?))
+    }
+
     fn infer(
         &mut self,
         engine: &mut dyn Engine,
@@ -359,6 +394,15 @@ impl Thread {
     ) -> Result<Arc<Segmentation>, EngineError> {
         let Self { decoder, logits, segmentations, .. } = self;
         keep(segmentations, |old| Ok(decoder.decode(logits, placement, pts, sequence, Some(old))?))
+    }
+}
+
+/// Frames were given to an engine that takes inputs.
+fn not_a_card() -> EngineError {
+    EngineError::Input {
+        what: "frame".to_owned(),
+        expected: "the network's input, for this engine".to_owned(),
+        found: "a frame".to_owned(),
     }
 }
 

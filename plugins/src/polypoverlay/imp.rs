@@ -16,6 +16,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use polyp::overlay::{Badge, Scratch, paint_badge};
 use polyp::segmentation::Moved;
+use polyp::trace::Stage;
 use polyp_engine::cuda::painter::Drawing;
 
 use super::card::CardPainter;
@@ -133,6 +134,10 @@ impl PolypOverlay {
         let outcome = outcome.unwrap_or_else(|_panic| {
             Err((Cause::Panic, "the painter panicked; the frame may be half painted".to_owned()))
         });
+        if let Some(ledger) = &frame.ledger {
+            let arrived = frame.trace.arrived;
+            ledger.span(frame.sequence, Stage::Picture, arrived, arrived.elapsed());
+        }
         match outcome {
             Ok(()) => self.well(frame.time),
             Err((cause, sentence)) => self.trouble(cause, &sentence),
@@ -175,7 +180,13 @@ impl PolypOverlay {
         }
         let took = begun.elapsed();
         self.count(took);
-        meta::set_paint_time(buffer.make_mut(), took);
+        let mut over = frame.over;
+        if let Some(ledger) = &frame.ledger {
+            over.add(Stage::Paint, ledger.span(frame.sequence, Stage::Paint, begun, took));
+            let limit = ledger.budget().limit(Stage::Picture);
+            over.add(Stage::Picture, limit.is_some_and(|limit| frame.trace.arrived.elapsed() > limit));
+        }
+        meta::set_paint_time(buffer.make_mut(), took, over);
         if frame.segmentation.is_some() && frame.size != picture.size() {
             let (mask, here) = (frame.size, picture.size());
             let sentence =

@@ -73,7 +73,7 @@ mod tests {
     use polyp::segmentation::Segmentation;
 
     use super::*;
-    use crate::meta::Trace;
+    use crate::meta::{Over, Trace};
 
     const SIZE: Size = Size::new(640, 480);
     const LIMIT: Duration = ms(120);
@@ -102,6 +102,8 @@ mod tests {
             sequence: 0,
             time: ms(100),
             trace: Trace::begin(),
+            over: Over::default(),
+            ledger: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the journal says of a frame, from what hung on it.
 
 use polyp::session::FrameRecord;
+use polyp::trace::Stage;
 
 use super::order::Item;
 use crate::meta::{FrameMeta, badge_name, nanoseconds};
@@ -33,11 +34,12 @@ pub(super) fn record_of(item: &Item) -> FrameRecord {
             [xx, xy, x, yx, yy, y, motion.quality]
         }),
         alarm: meta.alarm,
-        prepare_ns: nanoseconds(trace.prepared),
-        wait_ns: nanoseconds(trace.waited),
-        motion_ns: nanoseconds(trace.followed),
-        total_ns: nanoseconds(trace.total),
+        prepare_ns: nanoseconds(trace.time(Stage::Copy)),
+        wait_ns: nanoseconds(trace.time(Stage::Wait)),
+        motion_ns: nanoseconds(trace.time(Stage::Motion)),
+        total_ns: nanoseconds(trace.time(Stage::Segment)),
         queue_ns: engine.map_or(0, |timing| nanoseconds(timing.queued)),
+        input_ns: engine.map_or(0, |timing| nanoseconds(timing.prepared)),
         infer_ns: engine.map_or(0, |timing| nanoseconds(timing.inferred)),
         decode_ns: engine.map_or(0, |timing| nanoseconds(timing.decoded)),
         ..frame

@@ -1,15 +1,17 @@
 //! A frame's way past the recorder: copied, handed over, and never held up.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::TrySendError;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+use polyp::trace::Stage;
 
 use super::imp::PolypRecord;
 use super::order::{Item, Order};
 use crate::lock::lock;
-use crate::meta::{self, nanoseconds};
+use crate::meta::{self, FrameMeta, nanoseconds};
 use crate::timeline::running_time;
 
 /// What can go wrong while recording, and be over again.
@@ -28,6 +30,15 @@ const ON_CARD: &str = "on a card";
 impl PolypRecord {
     /// Hands a copy of the frame to the writer, if one is at work. Never waits.
     pub(super) fn see(&self, buffer: &gst::Buffer) {
+        let begun = Instant::now();
+        let Some(meta) = self.hand_over(buffer) else { return };
+        if let Some(ledger) = &meta.ledger {
+            ledger.span(meta.sequence, Stage::Record, begun, begun.elapsed());
+        }
+    }
+
+    /// The meta of a frame that was handed to the writer, or should have been, if something of ours hung on it.
+    fn hand_over(&self, buffer: &gst::Buffer) -> Option<Arc<FrameMeta>> {
         let mut active = lock(&self.active);
         // What has failed has said so.
         if active.as_ref().is_some_and(|active| !active.outcome.is_empty()) {
@@ -45,9 +56,9 @@ impl PolypRecord {
         };
         let sequence = meta.as_ref().map_or(stream.sequence, |meta| meta.sequence);
         stream.sequence += 1;
-        let Some(kind) = stream.kind.clone() else { return };
+        let kind = stream.kind.clone()?;
         drop(stream);
-        let Some(active) = active.as_mut() else { return };
+        let active = active.as_mut()?;
         let pixels = if kind.picture.is_on_card() {
             Err(ON_CARD)
         } else {
@@ -56,7 +67,7 @@ impl PolypRecord {
         let fault = pixels.as_ref().err().copied();
         let (pts_ns, arrived, untold) = (nanoseconds(time), Instant::now(), active.untold);
         let clock = (!std::mem::replace(&mut active.clock_told, true)).then(|| self.clock_name());
-        let item = Item { kind, sequence, pts_ns, arrived, clock, pixels, meta, untold };
+        let item = Item { kind, sequence, pts_ns, arrived, clock, pixels, meta: meta.clone(), untold };
         let sent = active.orders.try_send(Order::Frame(Box::new(item)));
         let told = match sent {
             Ok(()) => {
@@ -77,6 +88,7 @@ impl PolypRecord {
         stats.dropped += u64::from(!handed);
         drop(stats);
         self.judge(fault.or((!told).then_some(BEHIND)), time);
+        meta
     }
 
     fn judge(&self, fault: Option<&'static str>, time: Duration) {

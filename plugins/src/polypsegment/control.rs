@@ -3,11 +3,14 @@
 //! Not here: following the changes ([`super::prompts`], [`super::swap`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gst::subclass::prelude::*;
+use polyp::trace::Snapshot;
 use polyp_engine::memory::PromptMemory;
 
 use super::imp::{CAT, PolypSegment};
+use super::metrics::Server;
 use super::open::Factory;
 use super::running::{Course, Running};
 use super::segment::{Absent, Stream};
@@ -38,7 +41,46 @@ impl PolypSegment {
     pub(super) fn stats(&self) -> gst::Structure {
         let runs = lock(&self.running).as_ref().map(|running| running.runs.clone()).unwrap_or_default();
         let stats = *lock(&self.stats);
-        stats.structure(&runs)
+        stats.structure(&runs, &self.ledger.report())
+    }
+
+    /// Serves the figures at `port` of this machine.
+    pub(super) fn serve(&self, port: u16) -> Result<Server, String> {
+        let element = self.obj().downgrade();
+        let known = move || {
+            let element = element.upgrade()?;
+            let imp = element.imp();
+            let runs = lock(&imp.running).as_ref().map(|running| running.runs.clone())?;
+            let stats = *lock(&imp.stats);
+            let is = runs.description.as_ref();
+            Some(Snapshot {
+                engine: runs.engine.clone(),
+                prompt: runs.prompt.clone(),
+                backend: is.map(|is| format!("{} {}", is.backend, is.library)).unwrap_or_default(),
+                precision: is.map(|is| is.precision.name().to_owned()).unwrap_or_default(),
+                threads: is.map_or(0, |is| is.threads as u64),
+                side_px: is.map_or(0, |is| is.side_px as u64),
+                frames: stats.by_badge().map(|(badge, count)| (badge.to_owned(), count)).into(),
+                ..Snapshot::default()
+            })
+        };
+        Server::start(port, Arc::clone(&self.ledger), Box::new(known)).map_err(|cause| {
+            format!("property metrics-port: expected a free port of this machine, found {port}: {cause}")
+        })
+    }
+
+    /// Posts the statistics, where that is wanted and due.
+    pub(super) fn post_stats(&self, stream: &mut Stream, interval: Duration, time: Duration) {
+        let due = stream.stats_due.is_none_or(|due| time >= due || time + interval < due);
+        if interval.is_zero() || !due {
+            return;
+        }
+        // Not of the first frame: nothing is known then.
+        let first = stream.stats_due.replace(time + interval).is_none();
+        if !first {
+            let message = gst::message::Element::builder(self.stats()).src(&*self.obj()).build();
+            self.post_message(message);
+        }
     }
 
     /// Changes properties. While running, a change that does not pass the check is refused with a warning, and
@@ -57,6 +99,7 @@ impl PolypSegment {
                 Some(running) => changed.check().map(|settings| {
                     let latency = settings.latency();
                     let other = running.settings.latency() != latency;
+                    self.ledger.set_budget(settings.budget);
                     (asked, course) = running.adopt(&changed, settings, self.number());
                     *draft = changed;
                     other

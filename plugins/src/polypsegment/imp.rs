@@ -4,7 +4,7 @@
 //! else holds too, and only a meta is attached here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::subclass::prelude::*;
@@ -14,6 +14,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
 use super::control::Opening;
+use super::metrics::Server;
 use super::newest::Newest;
 use super::open::Factory;
 use super::prompts::Prompted;
@@ -25,6 +26,8 @@ use super::settings::Draft;
 use super::start::{Ready, guarded};
 use super::stats::Stats;
 use super::successor::Successor;
+use polyp::trace::Ledger;
+
 use crate::lock::lock;
 use crate::picture::{self, Picture};
 use crate::property;
@@ -44,6 +47,10 @@ pub struct PolypSegment {
     pub(super) stream: Mutex<Option<Box<Stream>>>,
     pub(super) troubles: Mutex<Troubles<Cause>>,
     pub(super) stats: Mutex<Stats>,
+    /// Every frame's times, from here to the painter.
+    pub(super) ledger: Arc<Ledger>,
+    /// What serves them; `None` where nobody asked for it.
+    server: Mutex<Option<Server>>,
     /// A prompt that is ready for the next frame.
     pub(super) memory: Mutex<Option<Prompted>>,
     /// Prompts whose memories are being made; never taken by the streaming thread.
@@ -140,16 +147,22 @@ impl BaseTransformImpl for PolypSegment {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let port = u16::try_from(self.draft().metrics_port).unwrap_or_default();
+        let server = (port > 0).then(|| self.serve(port)).transpose();
+        let server = server.map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
         let Opening { stream, running, slow } = guarded(|| self.open())
             .map_err(|sentence| gst::error_msg!(gst::LibraryError::Init, ("{sentence}")))?;
         *lock(&self.memory) = None;
         *lock(&self.troubles) = Troubles::default();
         *lock(&self.stats) = Stats::default();
+        self.ledger.clear();
+        self.ledger.set_budget(running.settings.budget);
         self.late_until.store(0, Ordering::SeqCst);
         self.interrupt(false);
         let flushes = self.flushes.load(Ordering::SeqCst);
         *lock(&self.stream) = Some(Box::new(Stream { flushes, ..stream }));
         *lock(&self.running) = Some(running);
+        *lock(&self.server) = server;
         if let Some((start, memory)) = slow {
             self.make_ready(start, memory);
         }
@@ -166,6 +179,8 @@ impl BaseTransformImpl for PolypSegment {
             .and_then(|_| self.leave_swap("stopped before the engine was in force"));
         *lock(&self.memory) = None;
         let stream = (lock(&self.stream).take(), waiting);
+        let server = lock(&self.server).take();
+        drop(server);
         // The worker's end is waited for, with a limit of its own; no lock is held.
         drop(stream);
         Ok(())

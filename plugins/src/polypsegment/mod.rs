@@ -31,6 +31,11 @@
 //! and an ELEMENT message [`ALARM`] says so once when it is raised and once when it is over (`raised`, `sequence`, `running-time`, and
 //! `mask-sequence` and `area` where there is a mask). A frame without a mask ends it.
 //!
+//! With `budget`, every frame's stages are held against it: the meta names those that took longer (`over-budget`), `stats` counts them, and when
+//! three of 32 frames are over, that is an ELEMENT message [`BUDGET`] (`stage`, `time` and `limit` in nanoseconds, `budget`, `doing`) and an INFO;
+//! `budget-missed` says what else happens. `metrics-port` serves the same figures to Prometheus (`/metrics`), as JSON (`/stats.json`) and as a trace
+//! for Perfetto (`/trace.json`), to this machine alone.
+//!
 //! Elements of one process that are set to the same engine share it, unless `share` is off: each has its own prompt, masks and counters.
 //!
 //! Buffers without a timestamp are given the time of the last frame and one frame's duration more; masks age by
@@ -45,6 +50,7 @@ mod control;
 mod follow;
 mod imp;
 mod judge;
+mod metrics;
 mod newest;
 mod open;
 mod pass;
@@ -72,7 +78,8 @@ use polyp_engine::error::EngineError;
 
 pub use alarm::ALARM;
 pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
-pub use settings::{Isolation, Mode};
+pub use pass::BUDGET;
+pub use settings::{BudgetMissed, Isolation, Mode};
 pub use switch::COMPARISON;
 
 glib::wrapper! {

@@ -17,6 +17,7 @@ use polyp_engine::folder::EngineFolder;
 use polyp_engine::isolation::Isolated;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::prompt::{MemoryCache, TextEncoder};
+use polyp_engine::worker::give_way;
 
 use super::settings::{Isolation, Settings};
 
@@ -98,10 +99,15 @@ pub(super) fn factory(path: &Path, settings: &Settings) -> Result<Factory, Engin
             decoder: decoder.clone(),
             remember: Arc::clone(&remember),
             prepare,
-            engine: Box::new(move || match isolation {
-                Isolation::Thread => (backend.open)(&of_folder, &options),
-                Isolation::Process => Isolated::open(&of_folder, name, &options)
-                    .map(|engine| Box::new(engine) as Box<dyn Engine>),
+            engine: Box::new(move || {
+                if backend.on_cpu {
+                    give_way();
+                }
+                match isolation {
+                    Isolation::Thread => (backend.open)(&of_folder, &options),
+                    Isolation::Process => Isolated::open(&of_folder, name, &options)
+                        .map(|engine| Box::new(engine) as Box<dyn Engine>),
+                }
             }),
         })
     }))

@@ -12,6 +12,8 @@ use std::time::Duration;
 use gst::subclass::prelude::*;
 use polyp::overlay::Badge;
 use polyp::roi::Roi;
+use polyp::trace::{Rest, Stage};
+use polyp_engine::worker::Timing;
 
 use super::imp::{CAT, PolypSegment};
 use super::prompts::Prompted;
@@ -21,9 +23,12 @@ use super::settings::Settings;
 use super::start::Ready;
 use crate::card::FEATURE;
 use crate::lock::lock;
-use crate::meta::{self, FrameMeta, Trace};
+use crate::meta::{self, FrameMeta, Over, Trace, nanoseconds};
 use crate::picture::Picture;
 use crate::timeline::running_time;
+
+/// The name of the message that says how the latency budget is kept.
+pub const BUDGET: &str = "polyp-budget";
 
 /// So many frames' time without a frame is a gap of the stream.
 const GAP_FRAMES: u32 = 3;
@@ -59,8 +64,11 @@ impl PolypSegment {
         });
         trace.engine = outcome.timing;
         self.compare(&mut stream, &frame, &settings, &trace);
+        trace.mark(Stage::Segment, trace.arrived);
+        let over = self.write_down(&mut stream, &outcome, &trace, (sequence, time));
+        self.heed_budget(&mut stream, &settings, time);
+        self.post_stats(&mut stream, settings.stats_interval, time);
         let alarm = stream.alarm.see(&outcome, settings.alarm.filter(|_| settings.enabled));
-        trace.total = trace.arrived.elapsed();
         self.count(&mut stream, &outcome, &trace, late && settings.enabled);
         if let Some(raised) = stream.alarm.news(alarm) {
             self.say_alarm(raised, outcome.segmentation.as_deref(), &frame);
@@ -70,7 +78,20 @@ impl PolypSegment {
         self.report(&outcome, time);
         let Outcome { segmentation, motion, badge, .. } = outcome;
         let Some(size) = size else { return };
-        let frame = FrameMeta { segmentation, motion, badge, alarm, engine, size, sequence, time, trace };
+        let ledger = Some(Arc::clone(&self.ledger));
+        let frame = FrameMeta {
+            segmentation,
+            motion,
+            badge,
+            alarm,
+            engine,
+            size,
+            sequence,
+            time,
+            trace,
+            over,
+            ledger,
+        };
         if let Err(error) = meta::attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }
@@ -87,8 +108,79 @@ impl PolypSegment {
             stats.skip();
         }
         if let Some(session) = &mut stream.session {
-            session.take_timings().for_each(|timing| stats.answer(&timing));
+            session.take_timings().for_each(|(_, _)| stats.answer());
         }
+    }
+
+    /// Writes a frame's times into the ledger, and those of the answers that came; gives the stages that took too long.
+    fn write_down(
+        &self,
+        stream: &mut Stream,
+        outcome: &Outcome,
+        trace: &Trace,
+        (sequence, time): (u64, Duration),
+    ) -> Over {
+        let (ledger, mut over) = (&self.ledger, Over::default());
+        for (stage, begun, took) in trace.spans() {
+            over.add(stage, ledger.span(sequence, stage, begun, took));
+        }
+        if let Some(mask) = &outcome.segmentation {
+            over.add(Stage::Age, ledger.time(Stage::Age, time.saturating_sub(mask.pts)));
+        }
+        let Some(session) = &mut stream.session else { return over };
+        for (sequence, timing) in session.timings() {
+            let Timing { queued, begun: Some(begun), prepared, inferred, decoded } = *timing else {
+                continue;
+            };
+            ledger.span(*sequence, Stage::Queue, begun.checked_sub(queued).unwrap_or(begun), queued);
+            if !prepared.is_zero() {
+                ledger.span(*sequence, Stage::Input, begun, prepared);
+            }
+            ledger.span(*sequence, Stage::Infer, begun + prepared, inferred);
+            ledger.span(*sequence, Stage::Decode, begun + prepared + inferred, decoded);
+        }
+        over
+    }
+
+    /// Spares the picture, or no longer, as the budget was kept; and says so.
+    fn heed_budget(&self, stream: &mut Stream, settings: &Settings, time: Duration) {
+        if settings.budget.is_empty() {
+            stream.rest = Rest::None;
+            return;
+        }
+        let over = self.ledger.take_over();
+        let (rest, news) = stream.relief.see(over.is_some(), time, settings.budget_missed.into());
+        stream.rest = rest;
+        if news {
+            self.say_budget(rest, over, settings);
+        }
+    }
+
+    /// An element message [`BUDGET`], and an INFO for whoever only reads.
+    fn say_budget(&self, rest: Rest, over: Option<(Stage, Duration)>, settings: &Settings) {
+        let doing = match rest {
+            Rest::None if over.is_none() => "the network is asked as before".to_owned(),
+            Rest::None => "it goes on as it is".to_owned(),
+            Rest::Every(every) => format!("the network is asked about one frame of {every}"),
+            Rest::All => "the network rests".to_owned(),
+        };
+        let mut said = gst::Structure::builder(BUDGET)
+            .field("budget", settings.budget.to_string())
+            .field("doing", &doing)
+            .build();
+        if let Some((stage, took)) = over {
+            said.set("stage", stage.name());
+            said.set("time", nanoseconds(took));
+            let limit = settings.budget.limit(stage).unwrap_or_default();
+            said.set("limit", nanoseconds(limit));
+            let sentence = format!(
+                "latency budget {} missed on several frames, last by {} with {took:?} where {limit:?} is allowed; {doing}",
+                settings.budget,
+                stage.name()
+            );
+            gst::element_imp_info!(self, gst::LibraryError::Settings, ("{sentence}"));
+        }
+        self.post_message(gst::message::Element::builder(said).src(&*self.obj()).build());
     }
 
     /// Heeds what happened between the frames: flushes, an engine that is ready, and a prompt that is.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use polyp::alarm::{AREA, Rule};
+use polyp::trace::Stage;
 use polyp_engine::engine::{BACKENDS, Precision};
 
 use super::imp::PolypSegment;
-use super::settings::{Draft, Isolation, LATENCY_BUDGET, MOST_SMOOTHING, Mode};
+use super::settings::{BudgetMissed, Draft, Isolation, LATENCY_BUDGET, MOST_SMOOTHING, Mode};
 use crate::meta::nanoseconds;
 use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, stats_spec};
 use crate::property::{Property, choices, text};
@@ -195,6 +196,61 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         set: Some(|element, value| {
             let limit = value.get().map(Duration::from_nanos);
             element.change(|draft| draft.max_mask_age = limit.unwrap_or(draft.max_mask_age));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("budget")
+                .nick("Budget")
+                .blurb(&format!("What each stage of a frame's way may take, as picture=5.75ms,motion=2ms: {}. Frames over it are named in the meta and counted in stats, and budget-missed says what else happens. Empty is no budget", Stage::ALL.map(|stage| format!("{} ({})", stage.name(), stage.words())).join(", ")))
+                .default_value(Some(Draft::default().budget.as_str()))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().budget.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.budget = text(value))),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecEnum::builder_with_default::<BudgetMissed>("budget-missed", Draft::default().budget_missed)
+                .nick("Budget missed")
+                .blurb("What happens when three frames of 32 are over the budget in the picture's way. An element message polyp-budget says so in any case")
+                .mutable_playing()
+                .build()
+        },
+        get: |element| element.draft().budget_missed.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.budget_missed = value.get().unwrap_or(draft.budget_missed));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecUInt::builder("metrics-port")
+                .nick("Metrics port")
+                .blurb("A port of this machine (127.0.0.1) on which the figures are served while the element is not in NULL or READY: /metrics for Prometheus, /stats.json, and /trace.json for Perfetto. 0 is none")
+                .maximum(65_535)
+                .default_value(Draft::default().metrics_port)
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().metrics_port.to_value(),
+        set: Some(|element, value| {
+            element.change(|draft| draft.metrics_port = value.get().unwrap_or(draft.metrics_port));
+        }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecUInt64::builder("stats-interval")
+                .nick("Statistics interval")
+                .blurb("How often the property stats is posted as an element message, in nanoseconds of the stream's time (1000000000 is a second); 0 is never")
+                .default_value(nanoseconds(Draft::default().stats_interval))
+                .mutable_playing()
+                .build()
+        },
+        get: |element| nanoseconds(element.draft().stats_interval).to_value(),
+        set: Some(|element, value| {
+            let interval = value.get().map(Duration::from_nanos);
+            element.change(|draft| draft.stats_interval = interval.unwrap_or(draft.stats_interval));
         }),
     },
     Property {

@@ -12,6 +12,7 @@ use polyp::motion::{Lost, Motion};
 use polyp::overlay::Badge;
 use polyp::segmentation::Segmentation;
 use polyp::session::EngineRecord;
+use polyp::trace::{Relief, Rest, Stage};
 use polyp_engine::cuda::arguments::SourceFormat;
 use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
@@ -52,6 +53,11 @@ pub(super) struct Stream {
     pub(super) engine: Option<Arc<EngineRecord>>,
     /// Whether a polyp is in view, where that is asked for.
     pub(super) alarm: Alarm,
+    /// What the picture is spared where it misses its budget.
+    pub(super) relief: Relief,
+    pub(super) rest: Rest,
+    /// When the statistics are posted next, in the stream's time.
+    pub(super) stats_due: Option<Duration>,
     /// Whether it was said that no region is searched for on a card.
     pub(super) whole_told: bool,
 }
@@ -98,6 +104,8 @@ pub(super) enum Cause {
     OnCpu,
     /// The worker's thread is gone.
     Stopped,
+    /// The picture misses its latency budget.
+    Budget,
     /// There is no engine.
     NoEngine,
     /// The engine could not be made ready.
@@ -118,6 +126,7 @@ impl Cause {
             Self::Card => "missing memory for frames",
             Self::OnCpu => "frames out of the engine's reach",
             Self::Stopped => "a stopped engine",
+            Self::Budget => "rests for the latency budget",
             Self::NoEngine => "having no engine",
             Self::NotReady => "an engine that could not be made ready",
             Self::Panic => "a panic",
@@ -175,6 +184,8 @@ impl Stream {
     /// Forgets what came before: a flush or other caps.
     pub(super) fn forget(&mut self) {
         self.frozen.forget();
+        self.relief.forget();
+        self.rest = Rest::None;
         self.forget_masks();
         if let Some(session) = &mut self.session {
             session.forget();
@@ -227,9 +238,16 @@ impl Stream {
         }
         session.look_at(settings.roi);
         session.collect();
+        if self.rest == Rest::All {
+            self.follower.forget();
+            let sentence =
+                "the picture keeps missing its latency budget, so the network rests for a while".to_owned();
+            return Outcome { trouble: Some((Cause::Budget, sentence)), ..Outcome::none(Badge::Late) };
+        }
+        let spared = matches!(self.rest, Rest::Every(every) if !frame.sequence.is_multiple_of(every.into()));
         match settings.mode {
             Mode::Live => {
-                let outcome = live(session, picture, frame, settings, trace);
+                let outcome = live(session, picture, (frame, spared), settings, trace);
                 let region =
                     session.region().filter(|_| settings.motion_compensation && !picture.is_on_card());
                 match region {
@@ -247,12 +265,13 @@ impl Stream {
 fn live(
     session: &mut Session,
     picture: &Picture,
-    frame: &Frame<'_>,
+    (frame, spared): (&Frame<'_>, bool),
     settings: &Settings,
     trace: &mut Trace,
 ) -> Outcome {
     if session.is_idle()
         && !frame.late
+        && !spared
         && let Err((cause, sentence)) = ask(session, picture, frame, settings.max_mask_age, trace)
     {
         return Outcome::fault(cause, sentence);
@@ -292,7 +311,7 @@ fn follow(
             Err(lost) => Outcome { lost: Some(lost), ..Outcome::none(Badge::NoMask) },
         },
     };
-    trace.followed = begun.elapsed();
+    trace.mark(Stage::Motion, begun);
     outcome
 }
 
@@ -318,7 +337,7 @@ fn locked(
     }
     let begun = Instant::now();
     let answer = session.answer_until(frame.sequence, trace.arrived + budget, frame.wanted);
-    trace.waited = begun.elapsed();
+    trace.mark(Stage::Wait, begun);
     match answer {
         None if !(frame.wanted)() => Outcome::none(Badge::Late),
         None => late(),
@@ -344,7 +363,7 @@ fn ask(
     } else {
         picture.view(frame.buffer, |view| session.ask(view, frame.sequence, frame.time, deadline))
     };
-    trace.prepared = begun.elapsed();
+    trace.mark(Stage::Copy, begun);
     match asked {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ NotAsked::Preprocess(_))) => Err((Cause::Preprocess, error.to_string())),

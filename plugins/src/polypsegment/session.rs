@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyp::frame::{FrameView, Rect, Size};
+use polyp::frame::{FrameCopy, FrameView, Rect, Size};
 use polyp::input::{InputSpec, Placement};
-use polyp::preprocess::{PreprocessError, Preprocessor};
+use polyp::preprocess::PreprocessError;
 use polyp::roi::{Roi, RoiFinder};
 use polyp::segmentation::Segmentation;
 use polyp_engine::cuda::driver::CardError;
@@ -20,7 +20,7 @@ use super::judge::Known;
 /// The longest sleep between two looks at whether the wait is still wanted (a flush ends it).
 const GLANCE: Duration = Duration::from_millis(4);
 
-/// Input buffers that are kept for reuse: one in the engine, one waiting, one being filled.
+/// Copies of frames that are kept for reuse: one in the engine, one waiting, one being filled.
 const SPARE: usize = 3;
 
 /// Why a frame was not handed over.
@@ -60,23 +60,24 @@ struct Asked {
 #[derive(Debug)]
 pub(super) struct Session {
     worker: Worker,
-    preprocessor: Preprocessor,
+    /// What the network wants to see.
+    spec: InputSpec,
     finder: RoiFinder,
-    spare: Vec<Vec<f32>>,
+    spare: Vec<FrameCopy>,
     generation: u64,
     asked: Option<Asked>,
     /// The frame that was asked about last, and the part of it that the network was shown.
     shown: Option<(u64, Rect)>,
     newest: Option<Answer>,
-    /// Times of answers that were not counted yet.
-    timings: Vec<Timing>,
+    /// Times of answers that were not counted yet, with their frames' numbers.
+    timings: Vec<(u64, Timing)>,
 }
 
 impl Session {
     pub(super) fn new(worker: Worker, input: InputSpec, roi: Roi) -> Self {
         Self {
             worker,
-            preprocessor: Preprocessor::new(input),
+            spec: input,
             finder: RoiFinder::new(roi),
             spare: Vec::with_capacity(SPARE),
             generation: 0,
@@ -87,9 +88,14 @@ impl Session {
         }
     }
 
-    /// The times of the answers that came since the last call.
-    pub(super) fn take_timings(&mut self) -> impl Iterator<Item = Timing> {
+    /// The times of the answers that came since the last call, with their frames' numbers.
+    pub(super) fn take_timings(&mut self) -> impl Iterator<Item = (u64, Timing)> {
         self.timings.drain(..)
+    }
+
+    /// The times that [`Self::take_timings`] will give.
+    pub(super) fn timings(&self) -> &[(u64, Timing)] {
+        &self.timings
     }
 
     /// From here on nothing counts that was asked before: a flush, other caps, another prompt.
@@ -149,8 +155,8 @@ impl Session {
             self.accept(reply);
         }
         while self.spare.len() < SPARE {
-            match self.worker.spare_image() {
-                Some(image) => self.spare.push(image),
+            match self.worker.spare() {
+                Some(input) => self.keep(input),
                 None => break,
             }
         }
@@ -233,7 +239,7 @@ impl Session {
         if !source.fits(size) {
             return Err(PreprocessError::Source { rect: source, size }.into());
         }
-        let placement = self.preprocessor.spec().place(source);
+        let placement = self.spec.place(source);
         self.offer(Input::Frame(frame(placement)), placement, sequence, time, deadline)
     }
 
@@ -255,31 +261,24 @@ impl Session {
                 Ok(())
             }
             Err(refused) => {
-                if let Input::Image(image) = refused.job.input {
-                    self.keep(image);
-                }
+                self.keep(refused.job.input);
                 Err(NotAsked::Stopped)
             }
         }
     }
 
-    /// The part `source` of a frame as the engine takes it: made its input here, or copied for a card that does so itself.
+    /// The part `source` of a frame, copied: its input is made beside the picture, by the worker or by a card.
     fn input(&mut self, frame: &FrameView<'_>, source: Rect) -> Result<(Input, Placement), NotAsked> {
-        let spec = *self.preprocessor.spec();
+        if !source.fits(frame.size()) {
+            return Err(PreprocessError::Source { rect: source, size: frame.size() }.into());
+        }
+        let placement = self.spec.place(source);
         if let Some(ring) = self.worker.frame_ring() {
-            let placement = spec.place(source);
             return Ok((Input::Frame(ring.copy(frame, placement)?), placement));
         }
-        let side = spec.side_px as usize;
-        let mut image = self.spare.pop().unwrap_or_default();
-        image.resize(3 * side * side, 0.0);
-        match self.preprocessor.run(frame, source, &mut image) {
-            Ok(placement) => Ok((Input::Image(image), placement)),
-            Err(error) => {
-                self.keep(image);
-                Err(error.into())
-            }
-        }
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.take(frame, source);
+        Ok((Input::Copy(copy, self.spec), placement))
     }
 
     /// Waits for the answer to frame `sequence` until `deadline`, or until `wanted` says no.
@@ -308,19 +307,21 @@ impl Session {
         if self.asked.is_some_and(|asked| reply.sequence >= asked.sequence) {
             self.asked = None;
         }
-        if let Some(image) = reply.image {
-            self.keep(image);
+        if let Some(input) = reply.input {
+            self.keep(input);
         }
-        self.timings.push(reply.timing);
+        self.timings.push((reply.sequence, reply.timing));
         if reply.generation == self.generation {
             let Reply { sequence, outcome, timing, .. } = reply;
             self.newest = Some(Answer { sequence, outcome, timing });
         }
     }
 
-    fn keep(&mut self, image: Vec<f32>) {
-        if self.spare.len() < SPARE {
-            self.spare.push(image);
+    fn keep(&mut self, input: Input) {
+        if let Input::Copy(copy, _) = input
+            && self.spare.len() < SPARE
+        {
+            self.spare.push(copy);
         }
     }
 }

@@ -7,6 +7,7 @@ use gst::glib;
 use polyp::alarm::{self, Rule};
 use polyp::frozen;
 use polyp::roi::Roi;
+use polyp::trace::{Budget, Missed};
 use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
 use polyp_engine::folder::{SigningKey, Trust};
 
@@ -47,6 +48,38 @@ pub enum Isolation {
     Process,
 }
 
+/// What happens where the picture keeps missing its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "PolypBudgetMissed")]
+pub enum BudgetMissed {
+    /// It is said.
+    #[default]
+    #[enum_value(name = "It is said in a message", nick = "announce")]
+    Announce,
+    /// Frames pass without the network for a while.
+    #[enum_value(
+        name = "The network rests for a second or more, and frames pass without masks",
+        nick = "skip"
+    )]
+    Skip,
+    /// The network is asked about fewer frames for a while.
+    #[enum_value(
+        name = "The network is asked about every second, fourth or eighth frame for a while",
+        nick = "lower-rate"
+    )]
+    LowerRate,
+}
+
+impl From<BudgetMissed> for Missed {
+    fn from(missed: BudgetMissed) -> Self {
+        match missed {
+            BudgetMissed::Announce => Self::Announce,
+            BudgetMissed::Skip => Self::Skip,
+            BudgetMissed::LowerRate => Self::LowerRate,
+        }
+    }
+}
+
 /// How long a picture waits in locked mode unless the user says otherwise: a frame's time at 30 a second.
 pub(super) const LATENCY_BUDGET: Duration = Duration::from_millis(33);
 
@@ -70,6 +103,10 @@ pub(super) struct Draft {
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
+    pub(super) budget: String,
+    pub(super) budget_missed: BudgetMissed,
+    pub(super) metrics_port: u32,
+    pub(super) stats_interval: Duration,
     pub(super) roi: String,
     pub(super) frozen_after: u32,
     pub(super) motion_compensation: bool,
@@ -96,6 +133,10 @@ impl Default for Draft {
             mode: Mode::default(),
             latency_budget: LATENCY_BUDGET,
             max_mask_age: MAX_MASK_AGE,
+            budget: String::new(),
+            budget_missed: BudgetMissed::default(),
+            metrics_port: 0,
+            stats_interval: Duration::ZERO,
             roi: Roi::default().to_string(),
             frozen_after: frozen::AFTER,
             motion_compensation: true,
@@ -130,6 +171,11 @@ pub(super) struct Settings {
     pub(super) mode: Mode,
     pub(super) latency_budget: Duration,
     pub(super) max_mask_age: Duration,
+    /// What stages may take.
+    pub(super) budget: Budget,
+    pub(super) budget_missed: BudgetMissed,
+    /// Zero for never.
+    pub(super) stats_interval: Duration,
     pub(super) roi: Roi,
     /// Repeats of a picture after which its source counts as dead; 0 for never.
     pub(super) frozen_after: u32,
@@ -180,6 +226,10 @@ impl Draft {
             wrong.push(format!("property roi, {error}"));
             Roi::default()
         });
+        let budget = self.budget.parse().unwrap_or_else(|error| {
+            wrong.push(format!("property {error}"));
+            Budget::default()
+        });
         let rule = Rule::read(self.alarm.trim()).unwrap_or_else(|error| {
             wrong.push(format!("property {error}"));
             None
@@ -201,6 +251,9 @@ impl Draft {
             mode: self.mode,
             latency_budget: self.latency_budget,
             max_mask_age: self.max_mask_age,
+            budget,
+            budget_missed: self.budget_missed,
+            stats_interval: self.stats_interval,
             roi,
             frozen_after: self.frozen_after,
             motion_compensation: self.motion_compensation,

@@ -1,13 +1,13 @@
-//! What was done, in figures: the property `stats`.
+//! What was done, in figures: the property `stats`. Counts are kept here, times in the ledger.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use polyp::overlay::Badge;
 use polyp::session::EngineRecord;
+use polyp::trace::{PERCENTILES, Report, Stage, StageReport};
 use polyp_engine::engine::Description;
 
-use crate::meta::{Trace, nanoseconds};
+use crate::meta::Trace;
 
 /// Counts and times since the element last went to PAUSED.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,33 +29,6 @@ pub(super) struct Stats {
     oldest_mask_ms: u32,
     lost: u64,
     alarms: u64,
-    prepare: Sum,
-    wait: Sum,
-    follow: Sum,
-    total: Sum,
-    queue: Sum,
-    infer: Sum,
-    decode: Sum,
-}
-
-/// Times added up, and the longest of them.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    count: u64,
-    total: Duration,
-    longest: Duration,
-}
-
-impl Sum {
-    fn add(&mut self, time: Duration) {
-        self.count += 1;
-        self.total += time;
-        self.longest = self.longest.max(time);
-    }
-
-    fn mean(&self) -> u64 {
-        nanoseconds(self.total).checked_div(self.count).unwrap_or(0)
-    }
 }
 
 /// What runs, for the head of the statistics.
@@ -110,25 +83,12 @@ impl Stats {
             Badge::Fault => self.fault += 1,
             Badge::Off => self.off += 1,
         }
-        if !trace.prepared.is_zero() {
-            self.asked += 1;
-            self.prepare.add(trace.prepared);
-        }
-        if !trace.waited.is_zero() {
-            self.wait.add(trace.waited);
-        }
-        if !trace.followed.is_zero() {
-            self.follow.add(trace.followed);
-        }
-        self.total.add(trace.total);
+        self.asked += u64::from(!trace.time(Stage::Copy).is_zero());
     }
 
     /// Counts one answer of the network.
-    pub(super) fn answer(&mut self, timing: &polyp_engine::worker::Timing) {
+    pub(super) fn answer(&mut self) {
         self.answered += 1;
-        self.queue.add(timing.queued);
-        self.infer.add(timing.inferred);
-        self.decode.add(timing.decoded);
     }
 
     /// Counts a frame that was not asked about because the sink was late already.
@@ -151,8 +111,22 @@ impl Stats {
         self.swaps += 1;
     }
 
-    /// The statistics as a structure. Times are in nanoseconds.
-    pub(super) fn structure(&self, runs: &Runs) -> gst::Structure {
+    /// Frames by what their mask was worth.
+    pub(super) fn by_badge(&self) -> [(&'static str, u64); 8] {
+        [
+            ("live", self.live),
+            ("held", self.held),
+            ("starting", self.starting),
+            ("no-mask", self.no_mask),
+            ("frozen", self.frozen),
+            ("late", self.late),
+            ("fault", self.fault),
+            ("off", self.off),
+        ]
+    }
+
+    /// The statistics as a structure. Times are in nanoseconds; what is not known is not there, and a rare percentile is known of many times only.
+    pub(super) fn structure(&self, runs: &Runs, times: &Report) -> gst::Structure {
         let mut structure = gst::Structure::builder("polypsegment-stats")
             .field("engine", runs.engine.as_str())
             .field("prompt", runs.prompt.as_str())
@@ -173,18 +147,8 @@ impl Stats {
             .field("swaps", self.swaps)
             .field("oldest-mask", u64::from(self.oldest_mask_ms) * 1_000_000)
             .build();
-        let sums = [
-            ("prepare", &self.prepare),
-            ("wait", &self.wait),
-            ("motion", &self.follow),
-            ("queue", &self.queue),
-            ("infer", &self.infer),
-            ("decode", &self.decode),
-            ("total", &self.total),
-        ];
-        for (name, sum) in sums {
-            structure.set(format!("{name}-mean"), sum.mean());
-            structure.set(format!("{name}-longest"), nanoseconds(sum.longest));
+        for stage in &times.stages {
+            describe(stage, &mut structure);
         }
         if let Some(description) = &runs.description {
             structure.set("backend", description.backend);
@@ -194,5 +158,21 @@ impl Stats {
             structure.set("side-px", description.side_px as u64);
         }
         structure
+    }
+}
+
+/// A stage's times: NAME-count, NAME-mean, NAME-p50 and so on, NAME-longest, and with a budget NAME-limit and NAME-over.
+fn describe(stage: &StageReport, structure: &mut gst::StructureRef) {
+    let name = &stage.stage;
+    structure.set(format!("{name}-count"), stage.count);
+    let percentiles = PERCENTILES.iter().zip(stage.percentiles_ns).map(|((rank, ..), time)| (*rank, time));
+    let times = [("mean", stage.mean_ns), ("longest", stage.longest_ns), ("limit", stage.limit_ns)];
+    for (what, time) in times.into_iter().chain(percentiles) {
+        if let Some(time) = time {
+            structure.set(format!("{name}-{what}"), time);
+        }
+    }
+    if stage.limit_ns.is_some() {
+        structure.set(format!("{name}-over"), stage.over);
     }
 }

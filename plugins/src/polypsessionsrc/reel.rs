@@ -14,7 +14,7 @@ use polyp::session::matroska::{MASKS, Tracks};
 use polyp::session::{EngineRecord, FrameRecord, MaskRecord, Player, Record, SegmentRecord};
 
 use super::decoding::{Decoding, MaskDecoding, Picture};
-use crate::meta::{FrameMeta, Trace};
+use crate::meta::{FrameMeta, Over, Trace};
 
 /// Which mask each frame carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -319,7 +319,19 @@ impl Reel {
         });
         let (alarm, sequence) = (record.alarm, record.sequence);
         let trace = Trace::begin();
-        Some(FrameMeta { segmentation, motion, badge, alarm, engine, size: self.size, sequence, time, trace })
+        Some(FrameMeta {
+            segmentation,
+            motion,
+            badge,
+            alarm,
+            engine,
+            size: self.size,
+            sequence,
+            time,
+            trace,
+            over: Over::default(),
+            ledger: None,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstpolyp::meta::{self, FrameMeta, Trace};
+use gstpolyp::meta::{self, FrameMeta, Over, Trace};
 use gstpolyp::polypsegment::{Opened, PolypSegment};
 use polyp::decode::Decoder;
 use polyp::frame::Size;
@@ -232,6 +232,8 @@ pub(crate) fn frame_meta(
         sequence: 0,
         time,
         trace: Trace::begin(),
+        over: Over::default(),
+        ledger: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use polyp::overlay::Badge;
+use polyp::trace::Stage;
 
 use crate::fixture::{GRAY_CAPS, Orders, Rig, at, gray, mask_of, segmenter};
 
@@ -30,7 +31,9 @@ fn the_mask_is_of_that_very_frame() {
         assert_eq!((mask.sequence, mask.pts), (index, Duration::from(at(index))));
         assert!(mask.probability.iter().all(|p| *p == mask_of(level)), "{level}: {:?}", mask.probability[0]);
         assert!(
-            meta.trace.engine.is_some() && !meta.trace.prepared.is_zero() && !meta.trace.waited.is_zero()
+            meta.trace.engine.is_some()
+                && !meta.trace.time(Stage::Copy).is_zero()
+                && !meta.trace.time(Stage::Wait).is_zero()
         );
     }
     assert_eq!((rig.stat("live"), rig.stat("frames"), rig.stat("answered")), (60, 60, 60));

@@ -7,6 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstpolyp::meta;
 use polyp::overlay::Badge;
+use polyp::trace::Stage;
 
 use crate::fixture::{GRAY_CAPS, Orders, Rig, SIDE, at, gray, is_held, mask_of, segmenter};
 
@@ -45,7 +46,7 @@ fn a_held_mask_is_told_in_numbers() {
         ("target-width", SIDE as u64),
         ("target-height", SIDE as u64),
         ("infer-time", u64::try_from(meant.trace.engine.unwrap().inferred.as_nanos()).unwrap()),
-        ("total-time", u64::try_from(meant.trace.total.as_nanos()).unwrap()),
+        ("segment-time", u64::try_from(meant.trace.time(Stage::Segment).as_nanos()).unwrap()),
     ] {
         assert_eq!(number(&said, name), Some(value), "{name}");
     }

@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gstpolyp::meta::FrameMeta;
 use polyp::overlay::Badge;
 use polyp::random::Random;
+use polyp::trace::Stage;
 
 use crate::fixture::{Orders, Rig, at, is_held, mask_of, segmenter};
 
@@ -82,7 +83,7 @@ fn a_held_mask_carries_how_the_picture_moved_since_its_frame() {
         let [x, y] = motion.map.apply([160.0, 120.0]).map(f64::from);
         let off = (x - 160.0 - steps * STEP.0).hypot(y - 120.0 - steps * STEP.1);
         assert!(off < 0.5 * steps, "frame {index} is {off} px off: {motion:?}");
-        assert!(meta.trace.followed > Duration::ZERO);
+        assert!(meta.trace.time(Stage::Motion) > Duration::ZERO);
     }
     assert_eq!(rig.stat("lost"), 0);
     assert!(rig.stat("motion-mean") > 0);
@@ -129,7 +130,7 @@ fn switched_off_a_mask_stays_where_it_was() {
     shown(&mut rig, 1, 0, 200);
     let held = shown(&mut rig, 2, 1, 200);
     assert!(is_held(&held) && held.motion.is_none(), "{:?}", held.badge);
-    assert_eq!((held.trace.followed, rig.stat("lost")), (Duration::ZERO, 0));
+    assert_eq!((held.trace.time(Stage::Motion), rig.stat("lost")), (Duration::ZERO, 0));
     // Switched on again while it plays: the last mask's frame was not looked at.
     rig.element.set_property("motion-compensation", true);
     assert_eq!(shown(&mut rig, 2, 2, 200).badge, Badge::NoMask);

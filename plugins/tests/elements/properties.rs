@@ -61,6 +61,8 @@ fn what_is_set_is_read_back() {
                 "something else".to_value()
             } else if spec.value_type() == gstpolyp::polypsegment::Mode::static_type() {
                 gstpolyp::polypsegment::Mode::Locked.to_value()
+            } else if spec.value_type() == gstpolyp::polypsegment::BudgetMissed::static_type() {
+                gstpolyp::polypsegment::BudgetMissed::Skip.to_value()
             } else {
                 gstpolyp::polypsegment::Isolation::Process.to_value()
             };

@@ -1,0 +1,263 @@
+//! Settings that may be chosen, what was measured of them, and which are the best.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use polyp::config::{Mode, Precision};
+use polyp::trace::Stage;
+use serde_json::Value;
+
+use crate::cli::failure::Failure;
+use crate::cli::stopwatch::milliseconds;
+
+/// At most this share of the frames may come late to the screen, or go without the mask that they waited for.
+const LATE: f64 = 0.01;
+/// Frames of a locked stream also have to be copied and painted: this share of the budget is left for it.
+const REST: f64 = 0.2;
+
+/// An engine, by its folder's manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Card {
+    pub(super) folder: PathBuf,
+    pub(super) name: String,
+    pub(super) side_px: u64,
+    /// Dice per image of its test set of real pictures, if it was tested; and which set.
+    pub(super) dice: Option<(f64, String)>,
+}
+
+impl Card {
+    /// The engine in `folder`, and those in the folders beside it.
+    pub(super) fn beside(folder: &Path) -> Result<Vec<Self>, Failure> {
+        let own = Self::read(folder)?;
+        let mut cards = vec![own];
+        let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+        let mut others: Vec<PathBuf> =
+            beside.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        others.sort();
+        // What can not be read is no engine; only the one that was named has to be.
+        let others = others.iter().filter(|other| other.canonicalize().ok() != folder.canonicalize().ok());
+        cards.extend(others.filter_map(|other| Self::read(other).ok()));
+        Ok(cards)
+    }
+
+    fn read(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join("manifest.json");
+        let failed = |what: String| Failure::Stream(format!("{}: {what}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|cause| failed(cause.to_string()))?;
+        let manifest: Value = serde_json::from_str(&text).map_err(|cause| failed(cause.to_string()))?;
+        let field = |what: &str| failed(format!("expected {what}, found none"));
+        let name = manifest.get("name").and_then(Value::as_str).ok_or_else(|| field("a name"))?;
+        let side = manifest.pointer("/input/side_px").and_then(Value::as_u64);
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            side_px: side.ok_or_else(|| field("input.side_px"))?,
+            dice: dice(&manifest),
+        })
+    }
+}
+
+/// Dice per image on the test split, of the first data set that the manifest has it for.
+fn dice(manifest: &Value) -> Option<(f64, String)> {
+    let is = |metric: &Value, key: &str, value: &str| metric.get(key).and_then(Value::as_str) == Some(value);
+    let metrics = manifest.get("metrics")?.as_array()?;
+    let metric = metrics.iter().find(|metric| {
+        is(metric, "measure", "dice") && is(metric, "per", "image") && is(metric, "split", "test")
+    })?;
+    Some((metric.get("value")?.as_f64()?, metric.get("data_set")?.as_str()?.to_owned()))
+}
+
+/// Settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) card: Card,
+    pub(super) backend: &'static str,
+    pub(super) precision: Precision,
+    pub(super) threads: u32,
+    pub(super) mode: Mode,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { card: Card { name, side_px, .. }, backend, precision, threads, mode } = self;
+        let threads = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+        write!(f, "{name} {side_px} px, {backend} {}, {threads}, {}", precision.name(), mode.name())
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    pub(super) budget: Duration,
+    pub(super) age: Duration,
+    pub(super) fps: f64,
+}
+
+impl Need {
+    /// How long a picture may wait for its mask; the least that the element takes is a millisecond.
+    pub(super) fn waits(&self) -> Duration {
+        self.budget.mul_f64(1.0 - REST).clamp(Duration::from_millis(1), Duration::from_secs(1))
+    }
+}
+
+/// What was measured of a candidate.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    pub(super) candidate: Candidate,
+    pub(super) picture_p50: Duration,
+    pub(super) picture_p99: Duration,
+    /// `None` where no mask was shown.
+    pub(super) annotation_p99: Option<Duration>,
+    /// A mask's own time, from its frame's being handed over.
+    pub(super) mask_p99: Option<Duration>,
+    pub(super) masks_per_second: f64,
+    pub(super) frames: u64,
+    /// Frames that came late to the screen, and that went without the mask that they waited for.
+    pub(super) late: u64,
+    pub(super) without: u64,
+    /// The 99th percentile of what stands in the picture's way.
+    pub(super) stages: Vec<(Stage, Duration)>,
+}
+
+impl Measured {
+    pub(super) fn heads() -> String {
+        format!(
+            "{:<50}{:>8}{:>9}{:>9}{:>12}{:>9}{:>7}  {}",
+            "times in ms", "Dice", "p50", "p99", "annotation", "masks/s", "late", "budget"
+        )
+    }
+
+    pub(super) fn row(&self, need: &Need) -> String {
+        let dice = self
+            .candidate
+            .card
+            .dice
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |(dice, _)| format!("{dice:.3}"));
+        let annotation =
+            self.annotation_p99.map_or_else(|| "-".to_owned(), |time| format!("{:.1}", milliseconds(time)));
+        let verdict = self.broken(need).unwrap_or_else(|| "kept".to_owned());
+        let (p50, p99) = (milliseconds(self.picture_p50), milliseconds(self.picture_p99));
+        let (candidate, rate, late) =
+            (self.candidate.to_string(), self.masks_per_second, self.late + self.without);
+        format!("{candidate:<50}{dice:>8}{p50:>9.2}{p99:>9.2}{annotation:>12}{rate:>9.1}{late:>7}  {verdict}")
+    }
+
+    /// What it does not keep; `None` where it keeps all.
+    pub(super) fn broken(&self, need: &Need) -> Option<String> {
+        if self.picture_p99 > need.budget {
+            return Some("missed: picture".to_owned());
+        }
+        match self.annotation_p99 {
+            None => return Some("missed: no masks".to_owned()),
+            Some(annotation) if annotation > need.age => return Some("missed: annotation".to_owned()),
+            Some(_) => {}
+        }
+        let late = (self.late + self.without) as f64 / (self.frames as f64).max(1.0);
+        (late > LATE).then(|| "missed: late frames".to_owned())
+    }
+}
+
+/// The best of those that keep all: the highest Dice; of equals, the youngest annotations.
+pub(super) fn best<'a>(found: &'a [Measured], need: &Need) -> Option<&'a Measured> {
+    let dice = |one: &Measured| one.candidate.card.dice.as_ref().map_or(0.0, |(dice, _)| *dice);
+    let kept = found.iter().filter(|one| one.broken(need).is_none());
+    kept.max_by(|a, b| dice(a).total_cmp(&dice(b)).then(b.annotation_p99.cmp(&a.annotation_p99)))
+}
+
+/// Why none of them does, by the one that comes nearest.
+pub(super) fn forbidden(found: &[Measured], need: &Need) -> String {
+    let Some(nearest) = found.iter().min_by_key(|one| one.picture_p99) else {
+        return "nothing was measured; nothing is written".to_owned();
+    };
+    let ms = milliseconds;
+    if nearest.picture_p99 <= need.budget {
+        let annotation = found.iter().filter_map(|one| one.annotation_p99).min();
+        let annotation = annotation
+            .map_or_else(|| "none was shown".to_owned(), |time| format!("the best is {:.1} ms", ms(time)));
+        return format!(
+            "no setting shows annotations within {:.1} ms at p99 and all frames in time: {annotation}; the network forbids it; nothing is written",
+            ms(need.age)
+        );
+    }
+    let stage = nearest.stages.iter().max_by_key(|(_, time)| *time);
+    let stage = stage.map_or_else(String::new, |(stage, time)| {
+        format!("; {} forbids it, with {:.2} ms at p99", stage.words(), ms(*time))
+    });
+    format!(
+        "no setting keeps {:.2} ms at p99: the nearest, {}, is late by {:.2} ms{stage}; nothing is written",
+        ms(need.budget),
+        nearest.candidate,
+        ms(nearest.picture_p99)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const NEED: Need = Need { budget: ms(20), age: ms(120), fps: 30.0 };
+
+    fn measured(name: &str, dice: f64, picture: u64, annotation: u64) -> Measured {
+        let card = Card {
+            folder: PathBuf::from(name),
+            name: name.to_owned(),
+            side_px: 256,
+            dice: Some((dice, "Kvasir-SEG".to_owned())),
+        };
+        let (precision, mode) = (Precision::F32, Mode::Live);
+        Measured {
+            candidate: Candidate { card, backend: "openvino", precision, threads: 1, mode },
+            picture_p50: ms(1),
+            picture_p99: ms(picture),
+            annotation_p99: Some(ms(annotation)),
+            mask_p99: Some(ms(30)),
+            masks_per_second: 25.0,
+            frames: 100,
+            late: 0,
+            without: 0,
+            stages: vec![(Stage::Motion, ms(2)), (Stage::Paint, ms(picture.saturating_sub(2)))],
+        }
+    }
+
+    #[test]
+    fn the_most_accurate_that_keeps_the_budget_is_chosen_and_of_equals_the_younger() {
+        let found = [
+            measured("fast", 0.80, 3, 50),
+            measured("slow", 0.90, 4, 150),
+            measured("good", 0.85, 4, 90),
+            measured("younger", 0.85, 6, 80),
+            measured("late", 0.95, 21, 60),
+        ];
+        assert_eq!(best(&found, &NEED).map(|one| one.candidate.card.name.as_str()), Some("younger"));
+        let all_late = Measured { late: 2, ..measured("late", 0.9, 1, 1) };
+        assert!(best(&[all_late], &NEED).is_none());
+        let maskless = Measured { annotation_p99: None, ..measured("none", 0.9, 1, 1) };
+        assert_eq!(maskless.broken(&NEED).as_deref(), Some("missed: no masks"));
+    }
+
+    #[test]
+    fn what_forbids_a_budget_is_named() {
+        let sentence = forbidden(&[measured("a", 0.8, 30, 60), measured("b", 0.8, 25, 60)], &NEED);
+        assert!(sentence.contains("no setting keeps 20.00 ms at p99: the nearest, b 256 px"), "{sentence}");
+        assert!(sentence.contains("painting forbids it, with 23.00 ms"), "{sentence}");
+        let sentence = forbidden(&[measured("a", 0.8, 3, 160)], &NEED);
+        assert!(sentence.contains("the best is 160.0 ms; the network forbids it"), "{sentence}");
+    }
+
+    #[test]
+    fn an_engines_card_is_read_from_its_manifest() {
+        let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("engines/store/lite");
+        let cards = Card::beside(&store).unwrap();
+        let card = cards.first().unwrap();
+        assert_eq!((card.name.as_str(), card.side_px), ("lite", 256));
+        assert!(card.dice.as_ref().is_some_and(|(dice, _)| *dice > 0.5 && *dice < 1.0), "{card:?}");
+        let error = Card::beside(Path::new("nowhere")).unwrap_err().to_string();
+        assert!(error.starts_with("nowhere/manifest.json: "), "{error}");
+    }
+}
