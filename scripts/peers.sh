@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the same clip and the same network through what most people would write, and through polyp, one after the other; prints the table of
-# docs/PEERS.md and keeps every figure in target/peers/peers.json.
+# Runs the same clip and the same network through what most people would write, and through polyp, one after the other; prints the table that
+# the README has, and keeps every figure in target/peers/peers.json.
 #
 #   scripts/peers.sh [SECONDS]      for each run (default 40); three rounds
 #

@@ -5,6 +5,7 @@ mod demo;
 mod engine;
 mod exports;
 mod house;
+mod latency;
 mod launch;
 mod promises;
 mod reports;

@@ -38,7 +38,11 @@ fn a_running_stream_is_looked_at_from_outside() {
         if text.contains("mask: in the network") {
             break text;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{text} {}", String::from_utf8_lossy(&looked.stderr));
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{text} {}",
+            String::from_utf8_lossy(&looked.stderr)
+        );
         if let Some(status) = child.try_wait().unwrap() {
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -49,7 +53,8 @@ fn a_running_stream_is_looked_at_from_outside() {
     assert!(seen.starts_with("lite 256 px, \"polyp\", openvino"), "{seen}");
     // Every frame is over a microsecond, and no mask over 900 ms.
     let cells = |name: &str| -> Vec<String> {
-        let line = seen.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {seen}"));
+        let line =
+            seen.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {seen}"));
         line[30..].split_whitespace().map(str::to_owned).collect()
     };
     let picture = cells("the picture's way");
@@ -60,7 +65,8 @@ fn a_running_stream_is_looked_at_from_outside() {
     let trace = folder.path().join("trace.json");
     said(&["trace", &port.to_string(), "--out", trace.to_str().unwrap()]);
     let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
-    let names: Vec<&str> = trace.as_array().unwrap().iter().filter_map(|event| event["name"].as_str()).collect();
+    let names: Vec<&str> =
+        trace.as_array().unwrap().iter().filter_map(|event| event["name"].as_str()).collect();
     for stage in ["picture", "segment", "copy", "motion", "paint", "queue", "input", "infer", "decode"] {
         assert!(names.contains(&stage), "{stage}");
     }
@@ -87,8 +93,22 @@ fn a_configuration_that_keeps_the_budget_is_written_and_can_be_read() {
     std::fs::write(&path, config("")).unwrap();
     let line = |budget: &'static str, age: &'static str| {
         [
-            "tune", &path, "--budget", budget, "--age", age, "--fps", "15", "--size", "320x240", "--time", "1s", "--out", &out,
-            "--picture", &picture,
+            "tune",
+            &path,
+            "--budget",
+            budget,
+            "--age",
+            age,
+            "--fps",
+            "15",
+            "--size",
+            "320x240",
+            "--time",
+            "1s",
+            "--out",
+            &out,
+            "--picture",
+            &picture,
         ]
         .map(str::to_owned)
     };
@@ -97,11 +117,15 @@ fn a_configuration_that_keeps_the_budget_is_written_and_can_be_read() {
     let ended = run(&line("1us", "1s"));
     let said_so = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{said_so}");
-    assert!(said_so.contains("no setting keeps 0.00 ms at p99") && said_so.contains("forbids it"), "{said_so}");
+    assert!(
+        said_so.contains("no setting keeps 0.00 ms at p99") && said_so.contains("forbids it"),
+        "{said_so}"
+    );
     assert!(!std::path::Path::new(&out).exists());
     // All do a second: debug builds and busy machines too.
     let ended = run(&line("1s", "1s"));
-    let (printed, errors) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    let (printed, errors) =
+        (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
     assert!(ended.status.success(), "{printed}{errors}");
     assert!(printed.contains("chosen: lite 256 px, "), "{printed}");
     said(&["check", &out]);

@@ -48,6 +48,10 @@ fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
         );
     }
     assert_eq!(evidence["picture_delay"]["count"], 60);
+    // Which engine it was, to the byte.
+    let hash = evidence["engine"]["manifest_sha256"].as_str().unwrap();
+    assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    assert_eq!(evidence["engine"]["side_px"], "256");
     // Of the rarest nothing is said of sixty frames.
     assert!(
         evidence["picture_delay"]["ms"]["p99"].is_null() && evidence["picture_delay"]["ms"]["p50"].is_f64()

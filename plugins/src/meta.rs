@@ -44,6 +44,14 @@ use polyp_engine::worker::Timing;
 /// The meta's name, as `gst_buffer_get_custom_meta` takes it.
 pub const NAME: &str = "PolypSegmentationMeta";
 
+/// The fields of the segmenter's own times.
+const OWN_TIMES: [(&str, Stage); 4] = [
+    ("copy-time", Stage::Copy),
+    ("wait-time", Stage::Wait),
+    ("motion-time", Stage::Motion),
+    ("segment-time", Stage::Segment),
+];
+
 /// The field of the meta's structure that holds the [`FrameMeta`].
 const FIELD: &str = "frame";
 
@@ -185,8 +193,11 @@ impl FrameMeta {
                 structure.set(format!("motion-{name}"), f64::from(value));
             }
         }
-        for (stage, _, time) in self.trace.spans() {
-            structure.set(format!("{}-time", stage.name()), nanoseconds(time));
+        for (name, stage) in OWN_TIMES {
+            let time = self.trace.time(stage);
+            if !time.is_zero() {
+                structure.set(name, nanoseconds(time));
+            }
         }
         if !self.over.is_empty() {
             structure.set("over-budget", self.over.to_string());

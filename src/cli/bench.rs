@@ -42,6 +42,9 @@ pub(super) struct Bench {
     /// How often in turn, with --record
     #[arg(long, value_name = "N", default_value_t = 3, requires = "record")]
     rounds: u32,
+    /// How many streams play at once, each through an element of its own; they share the engine
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with = "record")]
+    streams: u32,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -54,13 +57,33 @@ impl Bench {
         if let Some(folder) = &self.record {
             return self.pairs(&frames, folder);
         }
-        let live = live::make(&self.play.segment()?, &self.play.overlay(), None)?;
+        let ours = self.streams(&frames)?;
         let text = plugin::make("textoverlay")?;
         text.set_property("text", "textoverlay: one line of text");
-        let ours = self.run_through(&live, "sink", &frames, self.time)?;
         let peer = self.run_through(&text, "video_sink", &frames, self.time.min(PEER))?;
         self.report(&ours, &peer);
         Ok(())
+    }
+
+    /// All streams at once, their figures together.
+    fn streams(&self, frames: &Kept) -> Result<Outcome, Failure> {
+        let run = || {
+            let live = live::make(&self.play.segment()?, &self.play.overlay(), None)?;
+            self.run_through(&live, "sink", frames, self.time)
+        };
+        let outcomes = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..self.streams).map(|_| scope.spawn(run)).collect();
+            let own = run();
+            let join = |other: std::thread::ScopedJoinHandle<'_, Result<Outcome, Failure>>| {
+                other
+                    .join()
+                    .unwrap_or_else(|_panic| Err(Failure::Stream("a stream's thread panicked".to_owned())))
+            };
+            std::iter::once(own).chain(others.into_iter().map(join)).collect::<Result<Vec<_>, Failure>>()
+        })?;
+        let mut outcomes = outcomes.into_iter();
+        let first = outcomes.next().ok_or_else(|| Failure::Stream("no stream was played".to_owned()))?;
+        Ok(outcomes.fold(first, Outcome::with))
     }
 
     /// Runs without and with a recording, in turn: what it costs the picture's way.
@@ -118,11 +141,13 @@ impl Bench {
                 "format": PixelFormat::Nv12.name(),
                 "framerate": self.play.framerate.per_second(),
                 "mode": self.play.mode.name(),
+                "streams": self.streams,
                 "seconds": self.time.as_secs_f64(),
                 "frames": figures.transit.count(),
                 "picture_path_ms": quantiles(&figures.transit),
                 "stages_ms": stages(&figures),
                 "mask_age_ms": quantiles(&figures.ages),
+                "masks_per_second": ours.answered as f64 / self.time.as_secs_f64(),
                 "badges": figures.badges,
                 "sink": { "in_time": ours.in_time, "late": ours.late },
                 "feed_latest_ms": milliseconds(ours.feed_latest),
@@ -134,7 +159,8 @@ impl Bench {
             return;
         }
         println!(
-            "{} NV12 at {} frames a second, mode={}, {} frames\n",
+            "{} of {} NV12 at {} frames a second, mode={}, {} frames\n",
+            if self.streams == 1 { "one stream".to_owned() } else { format!("{} streams", self.streams) },
             self.size,
             self.play.framerate,
             self.play.mode.name(),

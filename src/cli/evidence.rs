@@ -107,6 +107,8 @@ impl Evidence {
         let read = read.map_err(|error| Failure::Stream(format!("{}: {error}", manifest.display())))?;
         let manifest: Value = serde_json::from_str(&read)
             .map_err(|error| Failure::Stream(format!("{}: {error}", manifest.display())))?;
+        let is: serde_json::Map<String, Value> =
+            delays.engine.iter().map(|(name, value)| (name.replace('-', "_"), json!(value))).collect();
         let mut badges = std::collections::BTreeMap::new();
         for frame in &delays.frames {
             *badges.entry(frame.badge.clone()).or_insert(0_u64) += 1;
@@ -122,6 +124,7 @@ impl Evidence {
                 "engine": manifest.get("name"),
                 "built_for_release": !cfg!(debug_assertions),
             },
+            "engine": is,
             "stream": {
                 "size": self.size.to_string(),
                 "format": "NV12",

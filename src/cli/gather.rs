@@ -80,6 +80,16 @@ impl Gathered {
         }
     }
 
+    /// Takes another stream's figures to these.
+    pub(super) fn take(&mut self, other: &Self) {
+        let pairs = self.stages.iter_mut().zip(&other.stages);
+        let whole = [(&mut self.transit, &other.transit), (&mut self.ages, &other.ages)];
+        pairs.chain(whole).for_each(|(own, other)| own.take(other));
+        for (badge, count) in &other.badges {
+            *self.badges.entry(badge.clone()).or_default() += count;
+        }
+    }
+
     /// The table of times, a line each.
     pub(super) fn table(&self) -> String {
         let mut text =

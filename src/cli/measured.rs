@@ -20,8 +20,25 @@ pub(super) struct Outcome {
     pub(super) in_time: u64,
     pub(super) late: u64,
     pub(super) feed_latest: Duration,
+    /// What the network answered; 0 of an element that asks none.
+    pub(super) answered: u64,
     /// Whether somebody ended it.
     pub(super) interrupted: bool,
+}
+
+impl Outcome {
+    /// This and another stream's, which played at the same time.
+    pub(super) fn with(self, other: Self) -> Self {
+        self.gathered.read().take(&other.gathered.read());
+        Self {
+            in_time: self.in_time + other.in_time,
+            late: self.late + other.late,
+            feed_latest: self.feed_latest.max(other.feed_latest),
+            interrupted: self.interrupted || other.interrupted,
+            answered: self.answered + other.answered,
+            gathered: self.gathered,
+        }
+    }
 }
 
 /// Feeds `element`, by its pad `entrance`, frames of `kept` for `time`, as a camera would bring them.
@@ -46,5 +63,21 @@ pub(super) fn through(
     let played = bus::play(&pipeline, feed, || counts = sink::counts(&screen))?;
     pipeline.remove(element).map_err(Failure::build)?;
     let (in_time, late) = counts;
-    Ok(Outcome { gathered, in_time, late, feed_latest: played.feed_latest, interrupted: played.interrupted })
+    Ok(Outcome {
+        gathered,
+        in_time,
+        late,
+        feed_latest: played.feed_latest,
+        answered: answered(element),
+        interrupted: played.interrupted,
+    })
+}
+
+fn answered(element: &gst::Element) -> u64 {
+    if element.find_property("stats").is_none() {
+        return 0;
+    }
+    let stats: gst::Structure = element.property("stats");
+    let segment = stats.get::<gst::Structure>("segment").ok();
+    segment.and_then(|segment| segment.get("answered").ok()).unwrap_or_default()
 }

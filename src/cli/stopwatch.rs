@@ -22,6 +22,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// Takes all of `other` too.
+    pub(super) fn take(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.0.len()

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use gst::prelude::*;
 use polyp::config::{Config, Framerate, Mode, Overlay, Precision, Segment, Source};
 use polyp::frame::Size;
 use polyp::trace::Stage;
@@ -166,8 +165,6 @@ impl Tune {
         if outcome.interrupted {
             return Err(Failure::Interrupted);
         }
-        let stats: gst::Structure = element.property("stats");
-        let stats = stats.get::<gst::Structure>("segment").map_err(Failure::build)?;
         let figures = outcome.gathered.read();
         let p99 = |times: &Times| times.quantile(0.99);
         let of = |name: &str| reading::STAGES.iter().position(|(stage, _)| *stage == name);
@@ -187,8 +184,7 @@ impl Tune {
             // The frame on which a mask is shown is late itself.
             annotation_p99: age.map(|age| age + picture),
             mask_p99: stage("network").map(|_| mask.iter().sum()),
-            masks_per_second: stats.get::<u64>("answered").unwrap_or_default() as f64
-                / self.time.as_secs_f64(),
+            masks_per_second: outcome.answered as f64 / self.time.as_secs_f64(),
             frames: figures.transit.count() as u64,
             late: outcome.late,
             without: figures.badges.get("late").copied().unwrap_or_default(),

@@ -130,6 +130,7 @@ impl Stats {
         let mut structure = gst::Structure::builder("polypsegment-stats")
             .field("engine", runs.engine.as_str())
             .field("prompt", runs.prompt.as_str())
+            .field("manifest-sha256", runs.manifest_sha256.as_str())
             .field("frames", self.frames)
             .field("live", self.live)
             .field("held", self.held)

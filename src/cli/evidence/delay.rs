@@ -46,7 +46,13 @@ pub(super) struct Delays {
     pub(super) annotation: Times,
     /// Frames that came too late to a sink that keeps the clock's pace.
     pub(super) late: u64,
+    /// What made the masks, as the element says it.
+    pub(super) engine: Vec<(&'static str, String)>,
 }
+
+/// What is told of the engine: the fields of the element's statistics.
+const ENGINE: [&str; 7] =
+    ["prompt", "manifest-sha256", "backend", "library", "precision", "threads", "side-px"];
 
 /// Plays for `time`.
 pub(super) fn measure(
@@ -73,8 +79,11 @@ pub(super) fn measure(
     let (queue, screen) = (sink::queue(4)?, sink::strict()?);
     source::chain(&pipeline, &[&live, &queue, &screen])?;
     last.link(&live).map_err(Failure::build)?;
-    let mut late = 0;
-    let played = bus::play(&pipeline, feed, || late = sink::counts(&screen).1)?;
+    let (mut late, mut engine) = (0, Vec::new());
+    let played = bus::play(&pipeline, feed, || {
+        late = sink::counts(&screen).1;
+        engine = told_of_engine(&live);
+    })?;
     if played.interrupted {
         return Err(Failure::Stream("the delays were broken off; nothing is written".to_owned()));
     }
@@ -101,5 +110,15 @@ pub(super) fn measure(
         picture.add(frame.picture);
         frame.annotation().into_iter().for_each(|delay| annotation.add(delay));
     }
-    Ok(Delays { frames, picture, annotation, late })
+    Ok(Delays { frames, picture, annotation, late, engine })
+}
+
+fn told_of_engine(live: &gst::Element) -> Vec<(&'static str, String)> {
+    let stats: gst::Structure = live.property("stats");
+    let Ok(segment) = stats.get::<gst::Structure>("segment") else { return Vec::new() };
+    let text = |name: &str| {
+        let number = segment.get::<u64>(name).map(|number| number.to_string());
+        segment.get::<String>(name).or(number).ok()
+    };
+    ENGINE.into_iter().filter_map(|name| Some((name, text(name)?))).collect()
 }

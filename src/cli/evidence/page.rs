@@ -53,7 +53,7 @@ fn text(value: &Value) -> String {
 
 fn conditions(evidence: &Value) -> String {
     let mut rows = row("made", &text(&evidence["made"]));
-    for group in ["machine", "software", "stream"] {
+    for group in ["machine", "software", "engine", "stream"] {
         for (name, value) in evidence[group].as_object().into_iter().flatten() {
             rows += &row(&format!("{group}: {}", name.replace('_', " ")), &text(value));
         }
