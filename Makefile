@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # A folder with nothing but the plugin: GStreamer would take every other library beside it for a plugin too.
 plugin_release := target/gst/release
 
-.PHONY: help need-cargo setup setup-base setup-demo setup-trainer setup-gpu build trainer demo test lint fuzz bench bench-peers check-format format doc clean-demo
+.PHONY: help need-cargo setup setup-base setup-demo setup-trainer setup-gpu build trainer demo test lint fuzz bench bench-peers bench-scaling check-format format doc clean-demo
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz: need-cargo setup-trainer ## look for input that breaks a reader, SECONDS (
 
 bench-peers: setup-demo build ## measure beside what most people would write: Python with OpenCV, ONNX Runtime, GStreamer, OpenVINO (SECONDS 40 each, three rounds)
 	@scripts/peers.sh $(or $(SECONDS),40)
+
+bench-scaling: build ## measure how cost grows with streams, frame size and the network's input (SECONDS 20 each)
+	@scripts/scaling.sh $(or $(SECONDS),20)
 
 bench: need-cargo setup-demo ## measure: frame, overlay and network benchmarks
 	cargo bench --package polyp --package polyp-engine --benches

@@ -130,13 +130,13 @@ impl Tune {
                             break;
                         }
                     };
-                    println!("{}", measured.row(need));
+                    println!("{}", measured.row(found.len() + 1, need));
                     let waits = measured.mask_p99.is_some_and(|mask| mask < need.budget);
                     found.push(measured);
                     if waits {
                         let locked = Candidate { mode: Mode::Locked, ..live };
                         let measured = self.measure(config, &locked, kept, size, need)?;
-                        println!("{}", measured.row(need));
+                        println!("{}", measured.row(found.len() + 1, need));
                         found.push(measured);
                     }
                 }

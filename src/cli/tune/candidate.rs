@@ -123,12 +123,13 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn heads() -> String {
         format!(
-            "{:<50}{:>8}{:>9}{:>9}{:>12}{:>9}{:>7}  {}",
+            "    {:<50}{:>8}{:>9}{:>9}{:>12}{:>9}{:>7}  {}",
             "times in ms", "Dice", "p50", "p99", "annotation", "masks/s", "late", "budget"
         )
     }
 
-    pub(super) fn row(&self, need: &Need) -> String {
+    /// Its line of the table, which begins with its number.
+    pub(super) fn row(&self, number: usize, need: &Need) -> String {
         let dice = self
             .candidate
             .card
@@ -141,7 +142,9 @@ impl Measured {
         let (p50, p99) = (milliseconds(self.picture_p50), milliseconds(self.picture_p99));
         let (candidate, rate, late) =
             (self.candidate.to_string(), self.masks_per_second, self.late + self.without);
-        format!("{candidate:<50}{dice:>8}{p50:>9.2}{p99:>9.2}{annotation:>12}{rate:>9.1}{late:>7}  {verdict}")
+        format!(
+            "{number:>2}  {candidate:<50}{dice:>8}{p50:>9.2}{p99:>9.2}{annotation:>12}{rate:>9.1}{late:>7}  {verdict}"
+        )
     }
 
     /// What it does not keep; `None` where it keeps all.
