@@ -104,8 +104,7 @@ impl Bench {
                 let live = live::make(&self.play.segment()?, &self.play.overlay(), record.as_ref())?;
                 let outcome = self.run_through(&live, "sink", frames, self.time)?;
                 let times = &outcome.gathered.read().transit;
-                let stats: gst::Structure = live.property("stats");
-                let stats = stats.get::<gst::Structure>("record").ok();
+                let stats = live::stats(&live, "record");
                 let dropped = stats.and_then(|stats| stats.get::<u64>("dropped").ok()).unwrap_or_default();
                 let (name, dropped) = match record {
                     None => ("without recording", String::new()),

@@ -25,7 +25,6 @@ use super::export::stills::unwritable;
 use super::failure::Failure;
 use super::kept::Kept;
 use super::options::{Play, duration, size};
-use super::place;
 use super::plugin;
 use super::stopwatch::{Times, milliseconds};
 use delay::Delays;
@@ -88,32 +87,22 @@ impl Evidence {
         let kept = Kept::paint(COMPARED, self.play.framerate)?;
         let stream = (COMPARED, self.play.framerate);
         let fidelity = fidelity::measure(&segment, &kept, stream, self.frames)?;
-        let evidence = self.evidence(&machine, &segment.engine, &delays, &fidelity)?;
+        let evidence = self.evidence(&machine, &delays, &fidelity);
         self.write(&evidence, &delays)?;
         print!("{}", page::summary(&evidence));
         println!("{}", self.out.join("evidence.html").display());
         Ok(())
     }
 
-    fn evidence(
-        &self,
-        machine: &Value,
-        engine: &std::path::Path,
-        delays: &Delays,
-        fidelity: &[Fidelity],
-    ) -> Result<Value, Failure> {
-        let manifest = place::engine(Some(engine))?.join("manifest.json");
-        let read = std::fs::read_to_string(&manifest);
-        let read = read.map_err(|error| Failure::Stream(format!("{}: {error}", manifest.display())))?;
-        let manifest: Value = serde_json::from_str(&read)
-            .map_err(|error| Failure::Stream(format!("{}: {error}", manifest.display())))?;
-        let is: serde_json::Map<String, Value> =
+    fn evidence(&self, machine: &Value, delays: &Delays, fidelity: &[Fidelity]) -> Value {
+        let mut is: serde_json::Map<String, Value> =
             delays.engine.iter().map(|(name, value)| (name.replace('-', "_"), json!(value))).collect();
+        let name = is.remove("engine");
         let mut badges = std::collections::BTreeMap::new();
         for frame in &delays.frames {
             *badges.entry(frame.badge.clone()).or_insert(0_u64) += 1;
         }
-        Ok(json!({
+        json!({
             "format": "polyp-evidence",
             "version": 1,
             "made": jiff::Timestamp::now().to_string(),
@@ -121,7 +110,7 @@ impl Evidence {
             "software": {
                 "polyp": env!("CARGO_PKG_VERSION"),
                 "gstreamer": gst::version_string().to_string(),
-                "engine": manifest.get("name"),
+                "engine": name,
                 "built_for_release": !cfg!(debug_assertions),
             },
             "engine": is,
@@ -154,7 +143,7 @@ impl Evidence {
                 })).collect::<Vec<_>>(),
             },
             "not_shown": NOT_SHOWN,
-        }))
+        })
     }
 
     fn write(&self, evidence: &Value, delays: &Delays) -> Result<(), Failure> {

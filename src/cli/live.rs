@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gst::prelude::*;
 use polyp::alarm::Rule;
 use polyp::config::{Limits, Overlay, Record, Segment};
 
@@ -58,6 +59,12 @@ pub(super) fn watch(element: &gst::Element, limits: &Limits, port: Option<u16>) 
     plugin::set(element, "budget", limits.budget.to_string())?;
     plugin::set_named(element, "budget-missed", limits.missed.name())?;
     plugin::set(element, "metrics-port", u32::from(port.unwrap_or_default()))
+}
+
+/// The statistics of one child: `segment`, `record` or `overlay`. Nothing of an element that is not ours.
+pub(super) fn stats(element: &gst::Element, child: &str) -> Option<gst::Structure> {
+    element.find_property("stats")?;
+    element.property::<gst::Structure>("stats").get(child).ok()
 }
 
 /// Has `element` paint as the configuration says.

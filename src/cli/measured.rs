@@ -11,7 +11,7 @@ use super::feed::Frames;
 use super::gather::{Shared, gather};
 use super::kept::Kept;
 use super::source::{self, Opened};
-use super::{bus, sink};
+use super::{bus, live, sink};
 
 /// What one run came to.
 pub(super) struct Outcome {
@@ -68,16 +68,9 @@ pub(super) fn through(
         in_time,
         late,
         feed_latest: played.feed_latest,
-        answered: answered(element),
+        answered: live::stats(element, "segment")
+            .and_then(|stats| stats.get("answered").ok())
+            .unwrap_or_default(),
         interrupted: played.interrupted,
     })
-}
-
-fn answered(element: &gst::Element) -> u64 {
-    if element.find_property("stats").is_none() {
-        return 0;
-    }
-    let stats: gst::Structure = element.property("stats");
-    let segment = stats.get::<gst::Structure>("segment").ok();
-    segment.and_then(|segment| segment.get("answered").ok()).unwrap_or_default()
 }

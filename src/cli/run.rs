@@ -60,8 +60,7 @@ impl Run {
 
 /// Says what the frames showed.
 fn report(live: &gst::Element) {
-    let stats: gst::Structure = live.property("stats");
-    let Ok(segment) = stats.get::<gst::Structure>("segment") else { return };
+    let Some(segment) = live::stats(live, "segment") else { return };
     let count = |name: &str| segment.get::<u64>(name).unwrap_or_default();
     println!(
         "{} frames: {} with a mask of their own, {} with a held one, {} while the engine was made ready, {} before the first mask, {} frozen, {} late, {} in fault, {} off",

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use polyp::session::FrameRecord;
+use polyp::trace::Stage;
 
-/// Their names, in the order of [`times`]. The first is all of the segmenter's; the next three are parts of it; the last three are those of the
+/// Their names, in the order of [`times`]. The first is all of the segmenter's; the next three are parts of it; the last four are those of the
 /// mask that was shown, and took place beside the picture.
 pub(super) const STAGES: [&str; 9] = [
-    "segmenter, all of it",
-    "copying for the network",
-    "waiting for the mask",
-    "measuring motion",
-    "age of the shown mask",
-    "mask: in the queue",
-    "mask: making the input",
-    "mask: in the network",
-    "mask: decoding",
+    Stage::Segment.words(),
+    Stage::Copy.words(),
+    Stage::Wait.words(),
+    Stage::Motion.words(),
+    Stage::Age.words(),
+    Stage::Queue.words(),
+    Stage::Input.words(),
+    Stage::Infer.words(),
+    Stage::Decode.words(),
 ];
 /// The segmenter's whole time.
 pub(super) const TOTAL: usize = 0;

@@ -2,15 +2,10 @@
 
 use std::time::Duration;
 
-/// Percentiles that are told, and of how many times each can be: of p99.99 nothing is known before ten thousand.
-const PERCENTILES: [(&str, f64, usize); 6] = [
-    ("p50", 0.5, 1),
-    ("p90", 0.9, 10),
-    ("p99", 0.99, 100),
-    ("p99.9", 0.999, 1_000),
-    ("p99.99", 0.9999, 10_000),
-    ("longest", 1.0, 1),
-];
+use polyp::trace::PERCENTILES;
+
+/// The usual percentiles, and the longest.
+const TOLD: usize = PERCENTILES.len() + 1;
 
 /// Measured times of one thing.
 #[derive(Clone, Debug, Default)]
@@ -49,10 +44,14 @@ impl Times {
     }
 
     /// The usual percentiles by name, the longest last; nothing of those that so few times do not tell.
-    pub(super) fn percentiles(&self) -> [(&'static str, Option<Duration>); PERCENTILES.len()] {
+    pub(super) fn percentiles(&self) -> [(&'static str, Option<Duration>); TOLD] {
         let sorted = self.sorted();
-        PERCENTILES
-            .map(|(name, share, least)| (name, quantile(&sorted, share).filter(|_| sorted.len() >= least)))
+        std::array::from_fn(|place| match PERCENTILES.get(place) {
+            Some((name, share, least)) => {
+                (*name, quantile(&sorted, *share).filter(|_| sorted.len() as u64 >= *least))
+            }
+            None => ("longest", sorted.last().copied()),
+        })
     }
 
     /// How many are longer than `limit`.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use polyp::config::{Config, Framerate, Mode, Overlay, Precision, Segment, Source};
+use polyp::config::{Config, Framerate, Mode, Precision, Segment, Source};
 use polyp::frame::Size;
 use polyp::trace::Stage;
 
@@ -93,7 +93,7 @@ impl Tune {
             return Err(Failure::Stream(candidate::forbidden(&found, &need)));
         };
         println!("chosen: {}", chosen.candidate);
-        self.write(config, chosen)
+        self.write(config, chosen, &need)
     }
 
     fn measure_all(
@@ -159,8 +159,7 @@ impl Tune {
         need: &Need,
     ) -> Result<Measured, Failure> {
         let segment = settings(&config.segment, candidate, need);
-        let overlay: &Overlay = &config.overlay;
-        let element = live::make(&segment, overlay, None)?;
+        let element = live::make(&segment, &config.overlay, None)?;
         let outcome = measured::through(&element, "sink", kept, (size, self.fps), self.time)?;
         if outcome.interrupted {
             return Err(Failure::Interrupted);
@@ -192,9 +191,8 @@ impl Tune {
         })
     }
 
-    fn write(&self, mut config: Config, chosen: &Measured) -> Result<(), Failure> {
-        let need = Need { budget: self.budget, age: config.segment.max_mask_age, fps: self.fps.per_second() };
-        config.segment = settings(&config.segment, &chosen.candidate, &need);
+    fn write(&self, mut config: Config, chosen: &Measured, need: &Need) -> Result<(), Failure> {
+        config.segment = settings(&config.segment, &chosen.candidate, need);
         config.limits.budget = config.limits.budget.with(Stage::Picture, Some(self.budget));
         let text = config.to_toml().map_err(|error| Failure::Usage(error.to_string()))?;
         let head = format!(

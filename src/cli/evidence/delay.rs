@@ -51,8 +51,8 @@ pub(super) struct Delays {
 }
 
 /// What is told of the engine: the fields of the element's statistics.
-const ENGINE: [&str; 7] =
-    ["prompt", "manifest-sha256", "backend", "library", "precision", "threads", "side-px"];
+const ENGINE: [&str; 8] =
+    ["engine", "prompt", "manifest-sha256", "backend", "library", "precision", "threads", "side-px"];
 
 /// Plays for `time`.
 pub(super) fn measure(
@@ -82,7 +82,10 @@ pub(super) fn measure(
     let (mut late, mut engine) = (0, Vec::new());
     let played = bus::play(&pipeline, feed, || {
         late = sink::counts(&screen).1;
-        engine = told_of_engine(&live);
+        // Asked until all is known, and not beside the frames that are timed.
+        if engine.len() < ENGINE.len() {
+            engine = told_of_engine(&live);
+        }
     })?;
     if played.interrupted {
         return Err(Failure::Stream("the delays were broken off; nothing is written".to_owned()));
@@ -114,8 +117,7 @@ pub(super) fn measure(
 }
 
 fn told_of_engine(live: &gst::Element) -> Vec<(&'static str, String)> {
-    let stats: gst::Structure = live.property("stats");
-    let Ok(segment) = stats.get::<gst::Structure>("segment") else { return Vec::new() };
+    let Some(segment) = live::stats(live, "segment") else { return Vec::new() };
     let text = |name: &str| {
         let number = segment.get::<u64>(name).map(|number| number.to_string());
         segment.get::<String>(name).or(number).ok()
