@@ -245,11 +245,13 @@ pub fn attach(buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib:
     Ok(())
 }
 
-/// Says on `buffer` how long its painting took, if something of ours hangs there, and what was over the budget by now.
-pub(crate) fn set_paint_time(buffer: &mut gst::BufferRef, time: Duration, over: Over) {
+/// Says on `buffer`, if something of ours hangs there, how long its painting took, if it was painted, and what was over the budget by now.
+pub(crate) fn set_painted(buffer: &mut gst::BufferRef, time: Option<Duration>, over: Over) {
     if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
         let structure = meta.mut_structure();
-        structure.set("paint-time", nanoseconds(time));
+        if let Some(time) = time {
+            structure.set("paint-time", nanoseconds(time));
+        }
         if !over.is_empty() {
             structure.set("over-budget", over.to_string());
         }

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::stage::{COUNT, Stage};
+use crate::config::parse_duration;
 
 /// The longest limit that can be asked for: whatever takes longer is not live.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// A limit for any stage; by default none. As text: `picture=5.75ms,motion=2ms`, in milliseconds (`ms`) or microseconds (`us`).
+/// A limit for any stage; by default none. As text: `picture=5.75ms,motion=2ms`, with the unit that configurations take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget([Option<Duration>; COUNT]);
 
@@ -57,14 +58,7 @@ impl FromStr for Budget {
             let wrong = || BudgetError { found: part.to_owned() };
             let (name, time) = part.split_once('=').ok_or_else(wrong)?;
             let stage = Stage::named(name.trim()).ok_or_else(wrong)?;
-            let time = time.trim();
-            let (number, unit) = if let Some(number) = time.strip_suffix("ms") {
-                (number, 1e-3)
-            } else {
-                (time.strip_suffix("us").ok_or_else(wrong)?, 1e-6)
-            };
-            let seconds = number.trim().parse::<f64>().map_err(|_not_a_number| wrong())? * unit;
-            let limit = Duration::try_from_secs_f64(seconds).map_err(|_negative| wrong())?;
+            let limit = parse_duration(time.trim()).map_err(|_no_duration| wrong())?;
             if limit.is_zero() || limit > LONGEST || budget.limit(stage).is_some() {
                 return Err(wrong());
             }

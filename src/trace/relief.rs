@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-/// So many frames of the last [`WINDOW`] over the budget are too many: one may be somebody else's doing.
+/// So many frames of the last 32 over the budget are too many: one may be somebody else's doing.
 const TOO_MANY: u32 = 3;
-const WINDOW: u32 = 32;
 /// How long the first relief lasts, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(16);
@@ -69,7 +68,7 @@ impl Relief {
     /// [`Missed::Announce`], whether there are too many just now.
     pub fn see(&mut self, over: bool, now: Duration, missed: Missed) -> (Rest, bool) {
         self.last = (self.last << 1) | u32::from(over);
-        let too_many = (self.last & (u32::MAX >> (u32::BITS - WINDOW))).count_ones() >= TOO_MANY;
+        let too_many = self.last.count_ones() >= TOO_MANY;
         let before = self.rest;
         if missed == Missed::Announce {
             self.rest = Rest::None;

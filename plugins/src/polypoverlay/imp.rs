@@ -130,14 +130,12 @@ impl PolypOverlay {
             lock(&self.stats).without_meta += 1;
             return;
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.paint(buffer, &frame, &settings)));
+        let mut painted = None;
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.paint(buffer, &frame, &settings, &mut painted)));
         let outcome = outcome.unwrap_or_else(|_panic| {
             Err((Cause::Panic, "the painter panicked; the frame may be half painted".to_owned()))
         });
-        if let Some(ledger) = &frame.ledger {
-            let arrived = frame.trace.arrived;
-            ledger.span(frame.sequence, Stage::Picture, arrived, arrived.elapsed());
-        }
+        write_down(buffer, &frame, painted);
         match outcome {
             Ok(()) => self.well(frame.time),
             Err((cause, sentence)) => self.trouble(cause, &sentence),
@@ -149,6 +147,7 @@ impl PolypOverlay {
         buffer: &mut gst::Buffer,
         frame: &Arc<FrameMeta>,
         settings: &Arc<Settings>,
+        times: &mut Option<(Instant, Duration)>,
     ) -> Result<(), (Cause, String)> {
         let mut stream = lock(&self.stream);
         let Some(Stream { picture, scratch, moved }) = stream.as_mut() else {
@@ -180,13 +179,7 @@ impl PolypOverlay {
         }
         let took = begun.elapsed();
         self.count(took);
-        let mut over = frame.over;
-        if let Some(ledger) = &frame.ledger {
-            over.add(Stage::Paint, ledger.span(frame.sequence, Stage::Paint, begun, took));
-            let limit = ledger.budget().limit(Stage::Picture);
-            over.add(Stage::Picture, limit.is_some_and(|limit| frame.trace.arrived.elapsed() > limit));
-        }
-        meta::set_paint_time(buffer.make_mut(), took, over);
+        *times = Some((begun, took));
         if frame.segmentation.is_some() && frame.size != picture.size() {
             let (mask, here) = (frame.size, picture.size());
             let sentence =
@@ -216,6 +209,22 @@ impl PolypOverlay {
         if !over.is_empty() {
             gst::element_imp_info!(self, gst::StreamError::Failed, ("painting again, after {over:?}"));
         }
+    }
+}
+
+/// Writes down when a frame was `painted` and for how long, if it was, and its whole way; says both on it, with what was over the budget.
+fn write_down(buffer: &mut gst::Buffer, frame: &FrameMeta, painted: Option<(Instant, Duration)>) {
+    let mut over = frame.over;
+    if let Some(ledger) = &frame.ledger {
+        if let Some((begun, took)) = painted {
+            over.add(Stage::Paint, ledger.span(frame.sequence, Stage::Paint, begun, took));
+        }
+        let arrived = frame.trace.arrived;
+        over.add(Stage::Picture, ledger.span(frame.sequence, Stage::Picture, arrived, arrived.elapsed()));
+    }
+    // A buffer of which there is nothing new to say stays as it is, also where somebody else holds it.
+    if painted.is_some() || over != frame.over {
+        meta::set_painted(buffer.make_mut(), painted.map(|(_, took)| took), over);
     }
 }
 

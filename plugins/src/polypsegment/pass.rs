@@ -69,7 +69,7 @@ impl PolypSegment {
         self.heed_budget(&mut stream, &settings, time);
         self.post_stats(&mut stream, settings.stats_interval, time);
         let alarm = stream.alarm.see(&outcome, settings.alarm.filter(|_| settings.enabled));
-        self.count(&mut stream, &outcome, &trace, late && settings.enabled);
+        self.count(&outcome, &trace, late && settings.enabled);
         if let Some(raised) = stream.alarm.news(alarm) {
             self.say_alarm(raised, outcome.segmentation.as_deref(), &frame);
         }
@@ -97,7 +97,7 @@ impl PolypSegment {
         }
     }
 
-    fn count(&self, stream: &mut Stream, outcome: &Outcome, trace: &Trace, skipped: bool) {
+    fn count(&self, outcome: &Outcome, trace: &Trace, skipped: bool) {
         let mut stats = lock(&self.stats);
         stats.frame(&outcome.badge, trace);
         if let Some(lost) = &outcome.lost {
@@ -106,9 +106,6 @@ impl PolypSegment {
         }
         if skipped {
             stats.skip();
-        }
-        if let Some(session) = &mut stream.session {
-            session.take_timings().for_each(|(_, _)| stats.answer());
         }
     }
 
@@ -128,16 +125,17 @@ impl PolypSegment {
             over.add(Stage::Age, ledger.time(Stage::Age, time.saturating_sub(mask.pts)));
         }
         let Some(session) = &mut stream.session else { return over };
-        for (sequence, timing) in session.timings() {
-            let Timing { queued, begun: Some(begun), prepared, inferred, decoded } = *timing else {
+        for (sequence, timing) in session.take_timings() {
+            lock(&self.stats).answer();
+            let Timing { queued, begun: Some(begun), prepared, inferred, decoded } = timing else {
                 continue;
             };
-            ledger.span(*sequence, Stage::Queue, begun.checked_sub(queued).unwrap_or(begun), queued);
+            ledger.span(sequence, Stage::Queue, begun.checked_sub(queued).unwrap_or(begun), queued);
             if !prepared.is_zero() {
-                ledger.span(*sequence, Stage::Input, begun, prepared);
+                ledger.span(sequence, Stage::Input, begun, prepared);
             }
-            ledger.span(*sequence, Stage::Infer, begun + prepared, inferred);
-            ledger.span(*sequence, Stage::Decode, begun + prepared + inferred, decoded);
+            ledger.span(sequence, Stage::Infer, begun + prepared, inferred);
+            ledger.span(sequence, Stage::Decode, begun + prepared + inferred, decoded);
         }
         over
     }

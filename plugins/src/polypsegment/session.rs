@@ -93,11 +93,6 @@ impl Session {
         self.timings.drain(..)
     }
 
-    /// The times that [`Self::take_timings`] will give.
-    pub(super) fn timings(&self) -> &[(u64, Timing)] {
-        &self.timings
-    }
-
     /// From here on nothing counts that was asked before: a flush, other caps, another prompt.
     pub(super) fn forget(&mut self) {
         self.generation += 1;

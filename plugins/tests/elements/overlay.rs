@@ -10,6 +10,7 @@ use polyp::input::Placement;
 use polyp::motion::{Affine, Motion};
 use polyp::overlay::{Badge, STYLES};
 use polyp::segmentation::Segmentation;
+use polyp::trace::{Ledger, Stage};
 
 use crate::fixture::{Rig, bytes, frame_meta, init, text_of};
 
@@ -191,4 +192,23 @@ fn wrong_settings_are_refused_before_the_first_frame() {
     let text = text_of(&bus.pop_filtered(&[gst::MessageType::Error]).unwrap());
     assert!(text.contains("property style: expected contours") && text.contains("\"glitter\""), "{text}");
     element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn a_frame_that_was_too_long_on_its_way_says_so_painted_or_not() {
+    let ledger = Arc::new(Ledger::default());
+    ledger.set_budget("picture=0.01us".parse().unwrap());
+    let over = |badge: &str, segmentation| {
+        let mut rig = overlay(&[("badge", badge)]);
+        let mut buffer = hung(100, segmentation, Badge::Live);
+        let meta = FrameMeta { ledger: Some(Arc::clone(&ledger)), ..(*meta::of(&buffer).unwrap()).clone() };
+        meta::attach(buffer.get_mut().unwrap(), meta).unwrap();
+        let (got, _) = rig.pass(buffer);
+        let said = gst::meta::CustomMeta::from_buffer(&got, meta::NAME).unwrap();
+        (said.structure().get::<String>("over-budget").ok(), rig.stat("painted"))
+    };
+    assert_eq!(over("true", Some(mask(100))), (Some("picture".to_owned()), 1));
+    assert_eq!(over("false", None), (Some("picture".to_owned()), 0));
+    let counted = ledger.report().stage(Stage::Picture).map(|stage| (stage.count, stage.over));
+    assert_eq!(counted, Some((2, 2)));
 }
