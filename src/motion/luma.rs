@@ -8,7 +8,7 @@ use super::affine::Affine;
 use super::texture::{Texture, Tiles};
 use crate::colour::Coefficients;
 use crate::frame::{FrameView, PixelFormat, Rect};
-use crate::simd::widest;
+use crate::simd::{Work, widest};
 
 /// Cells along the longer side, about: boxes are of whole pixels.
 const LONGER: u32 = 160;
@@ -55,12 +55,7 @@ impl Luma {
         }
         let Self { levels: [full, half, quarter], sums, tiles, .. } = self;
         full.resize(width as usize, height as usize);
-        widest(|| {
-            shrink(frame, source, side as usize, full, sums);
-            full.halve(half);
-            half.halve(quarter);
-            tiles.read(full);
-        });
+        widest(Reading { frame, source, side: side as usize, levels: [full, half, quarter], sums, tiles });
         (self.source, self.box_px) = (Some(source), side);
         Ok(())
     }
@@ -125,39 +120,62 @@ impl Level {
     }
 }
 
-/// Fills `out` with the means of boxes of `side` pixels of `source`, which lies in the frame.
-#[inline(always)]
-fn shrink(frame: &FrameView<'_>, source: Rect, side: usize, out: &mut Level, sums: &mut Vec<u16>) {
-    let Some(plane) = frame.planes().first() else { return };
-    type Add = fn(&mut [u16], &[u8]);
-    // Bytes of a pixel, and what sums the one of them that counts.
-    let (bytes, add): (usize, Add) = match frame.format() {
-        PixelFormat::I420 | PixelFormat::Nv12 => (1, add::<1, 0>),
-        PixelFormat::Yuy2 => (2, add::<2, 0>),
-        PixelFormat::Uyvy => (2, add::<2, 1>),
-        PixelFormat::Bgrx | PixelFormat::Bgra | PixelFormat::Rgba => (4, add::<4, 1>),
-        PixelFormat::Rgb => (3, add::<3, 1>),
-    };
-    let rows = side.min(ROWS);
-    let range = Coefficients::new(frame.colorimetry());
-    let offset = if frame.format().is_yuv() { range.offset } else { 0.0 };
-    let steps = if frame.format().is_yuv() { range.luma_steps } else { 255.0 };
-    let scale = 255.0 / (steps * (rows * side) as f32);
-    let offset = 0.5 - offset * 255.0 / steps;
-    let columns = out.width * side;
-    sums.resize(columns, 0);
-    let (left, top) = (source.x as usize * bytes, source.y as usize);
-    for (row, out) in out.values.chunks_exact_mut(out.width.max(1)).enumerate() {
-        sums.fill(0);
-        for read in 0..rows {
-            let line = top + row * side + (2 * read + 1) * side / (2 * rows);
-            let start = line * plane.stride + left;
-            add(sums, plane.bytes.get(start..start + columns * bytes).unwrap_or(&[]));
+/// A plane to be made small: `levels` are filled with the means of boxes of `side` pixels of `source`, which lies in the frame.
+struct Reading<'a, 'f> {
+    frame: &'a FrameView<'f>,
+    source: Rect,
+    side: usize,
+    levels: [&'a mut Level; 3],
+    sums: &'a mut Vec<u16>,
+    tiles: &'a mut Tiles,
+}
+
+impl Work for Reading<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        // Bytes of a pixel, and the one of them that counts.
+        match self.frame.format() {
+            PixelFormat::I420 | PixelFormat::Nv12 => self.shrink::<1, 0>(),
+            PixelFormat::Yuy2 => self.shrink::<2, 0>(),
+            PixelFormat::Uyvy => self.shrink::<2, 1>(),
+            PixelFormat::Bgrx | PixelFormat::Bgra | PixelFormat::Rgba => self.shrink::<4, 1>(),
+            PixelFormat::Rgb => self.shrink::<3, 1>(),
         }
-        for (out, sums) in out.iter_mut().zip(sums.chunks_exact(side)) {
-            let sum: u32 = sums.iter().map(|sum| u32::from(*sum)).sum();
-            // `as` clips to 0 and 255.
-            *out = (sum as f32 * scale + offset) as u8;
+        let [full, half, quarter] = self.levels;
+        full.halve(half);
+        half.halve(quarter);
+        self.tiles.read(full);
+    }
+}
+
+impl Reading<'_, '_> {
+    #[inline(always)]
+    fn shrink<const BYTES: usize, const WHICH: usize>(&mut self) {
+        let Self { frame, source, side, levels: [out, ..], sums, .. } = self;
+        let (side, Some(plane)) = (*side, frame.planes().first()) else { return };
+        let rows = side.min(ROWS);
+        let range = Coefficients::new(frame.colorimetry());
+        let offset = if frame.format().is_yuv() { range.offset } else { 0.0 };
+        let steps = if frame.format().is_yuv() { range.luma_steps } else { 255.0 };
+        let scale = 255.0 / (steps * (rows * side) as f32);
+        let offset = 0.5 - offset * 255.0 / steps;
+        let columns = out.width * side;
+        sums.resize(columns, 0);
+        let (left, top) = (source.x as usize * BYTES, source.y as usize);
+        for (row, out) in out.values.chunks_exact_mut(out.width.max(1)).enumerate() {
+            sums.fill(0);
+            for read in 0..rows {
+                let line = top + row * side + (2 * read + 1) * side / (2 * rows);
+                let start = line * plane.stride + left;
+                add::<BYTES, WHICH>(sums, plane.bytes.get(start..start + columns * BYTES).unwrap_or(&[]));
+            }
+            for (out, sums) in out.iter_mut().zip(sums.chunks_exact(side)) {
+                let sum: u32 = sums.iter().map(|sum| u32::from(*sum)).sum();
+                // `as` clips to 0 and 255.
+                *out = (sum as f32 * scale + offset) as u8;
+            }
         }
     }
 }

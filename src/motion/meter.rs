@@ -7,7 +7,7 @@ use super::luma::Luma;
 use super::refine::refine;
 use super::search::Field;
 use super::texture::BLOCK;
-use crate::simd::widest;
+use crate::simd::{Work, widest};
 
 /// At least so many blocks have to have something to hold on to, and to agree with the motion.
 const LEAST_BLOCKS: usize = 12;
@@ -44,13 +44,29 @@ pub struct Meter {
     vectors: Vec<Vector>,
 }
 
+/// A motion to be measured.
+struct Measuring<'a> {
+    meter: &'a mut Meter,
+    then: &'a Luma,
+    now: &'a Luma,
+}
+
+impl Work for Measuring<'_> {
+    type Output = Result<Measured, Lost>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        self.meter.measured(self.then, self.now)
+    }
+}
+
 impl Meter {
     /// The motion from `then` to `now`.
     ///
     /// # Errors
     /// [`Lost`], which says why the one is not known to go over into the other by a motion.
     pub fn measure(&mut self, then: &Luma, now: &Luma) -> Result<Measured, Lost> {
-        widest(|| self.measured(then, now))
+        widest(Measuring { meter: self, then, now })
     }
 
     #[inline(always)]

@@ -1,11 +1,13 @@
 //! One direction of a frame, laid along the grid's cells.
 
+use crate::simd::LANES;
+
 /// Where each pixel of a row (or column) lies between the grid's nodes. Nodes are the centres of the
 /// segmentation's cells; what lies between two of them is called a gap here. A pixel beyond the outer nodes is taken
 /// to be on the outermost.
 #[derive(Debug, Default)]
 pub(super) struct Axis {
-    /// For every pixel how far it is from its gap's first node, 0 to 1.
+    /// For every pixel how far it is from its gap's first node, 0 to 1; longer than the axis by [`LANES`].
     pub(super) along: Vec<f32>,
     /// For every pixel its gap.
     pub(super) gap: Vec<u16>,
@@ -13,11 +15,17 @@ pub(super) struct Axis {
     first: Vec<u32>,
     /// Gaps per pixel.
     pub(super) scale: f32,
+    /// What it was laid for: pixels and nodes.
+    laid: (u32, u32),
 }
 
 impl Axis {
     /// Lays `pixels` pixels along `nodes` nodes, edge to edge.
     pub(super) fn fit(&mut self, pixels: u32, nodes: u32) {
+        if self.laid == (pixels, nodes) {
+            return;
+        }
+        self.laid = (pixels, nodes);
         let last = nodes.max(1) - 1;
         let gaps = last.max(1);
         self.scale = scale(pixels, nodes);
@@ -33,6 +41,7 @@ impl Axis {
             self.gap.push(gap as u16);
             self.along.push(place - gap as f32);
         }
+        self.along.resize(pixels as usize + LANES, 0.0);
         self.first.resize(gaps as usize + 1, pixels);
     }
 
@@ -74,6 +83,6 @@ mod tests {
         let mut axis = Axis::default();
         axis.fit(4, 2);
         // Nodes are at 1 and 3 pixels; pixel centres at 0.5, 1.5, 2.5 and 3.5.
-        assert_eq!(axis.along, [0.0, 0.25, 0.75, 1.0]);
+        assert_eq!(axis.along[..4], [0.0, 0.25, 0.75, 1.0]);
     }
 }

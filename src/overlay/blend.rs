@@ -10,54 +10,68 @@ pub(super) fn mix(byte: u8, pen: u8, coverage: u8) -> u8 {
     ((sum + (sum >> 8)) >> 8) as u8
 }
 
+/// Pixels that are mixed at once.
+pub(super) const BLOCK: usize = 32;
+
+/// Lets `mix` mix each `STEP` bytes by their coverage, in arrays as far as they go. Blocks without any coverage are passed over.
+#[inline(always)]
+fn each<const STEP: usize>(bytes: &mut [u8], coverage: &[u8], mix: impl Fn(&mut [u8; STEP], u8)) {
+    let (blocks, rest) = bytes.as_chunks_mut::<STEP>().0.as_chunks_mut::<BLOCK>();
+    let (covered, covered_rest) = coverage.as_chunks::<BLOCK>();
+    for (block, covered) in blocks.iter_mut().zip(covered) {
+        if *covered != [0; BLOCK] {
+            block.iter_mut().zip(covered).for_each(|(bytes, coverage)| mix(bytes, *coverage));
+        }
+    }
+    rest.iter_mut().zip(covered_rest).for_each(|(bytes, coverage)| mix(bytes, *coverage));
+}
+
 /// Bytes in a row of their own: a luma plane, or a chroma plane with chroma's coverage.
 #[inline(always)]
 pub(super) fn plane(bytes: &mut [u8], pen: u8, coverage: &[u8]) {
-    for (byte, coverage) in bytes.iter_mut().zip(coverage) {
-        *byte = mix(*byte, pen, *coverage);
-    }
+    each(bytes, coverage, |[byte]: &mut [u8; 1], coverage| *byte = mix(*byte, pen, coverage));
 }
 
 /// Pairs of U and V. Both at once in 16-bit lanes, which is what vector units multiply.
 #[inline(always)]
 pub(super) fn pairs(bytes: &mut [u8], [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
-    for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
+    each(bytes, coverage, |pair: &mut [u8; 2], coverage| {
         let both = u16::from_le_bytes(*pair);
-        let (u, v) = (mix(both as u8, u_pen, *coverage), mix((both >> 8) as u8, v_pen, *coverage));
+        let (u, v) = (mix(both as u8, u_pen, coverage), mix((both >> 8) as u8, v_pen, coverage));
         *pair = (u16::from(u) | u16::from(v) << 8).to_le_bytes();
-    }
+    });
 }
 
 /// Pixels of `STEP` bytes, of which the first three are the pen's; a fourth stays as it is.
 #[inline(always)]
 pub(super) fn pixels<const STEP: usize>(bytes: &mut [u8], pen: [u8; 3], coverage: &[u8]) {
-    for (pixel, coverage) in bytes.as_chunks_mut::<STEP>().0.iter_mut().zip(coverage) {
+    each(bytes, coverage, |pixel: &mut [u8; STEP], coverage| {
         for (byte, pen) in pixel.iter_mut().zip(pen) {
-            *byte = mix(*byte, pen, *coverage);
+            *byte = mix(*byte, pen, coverage);
         }
-    }
+    });
 }
 
 /// Every second byte, from `first` on: the luma of packed 4:2:2.
 #[inline(always)]
 pub(super) fn every_second(bytes: &mut [u8], first: usize, pen: u8, coverage: &[u8]) {
-    for (pair, coverage) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(coverage) {
+    each(bytes, coverage, |pair: &mut [u8; 2], coverage| {
         if let Some(byte) = pair.get_mut(first) {
-            *byte = mix(*byte, pen, *coverage);
+            *byte = mix(*byte, pen, coverage);
         }
-    }
+    });
 }
 
 /// Fours of packed 4:2:2, of which bytes `first` and `first + 2` are U and V.
 #[inline(always)]
 pub(super) fn fours(bytes: &mut [u8], first: usize, [u_pen, v_pen]: [u8; 2], coverage: &[u8]) {
-    for (four, coverage) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(coverage) {
+    each(bytes, coverage, |four: &mut [u8; 4], coverage| {
         for (place, pen) in [(first, u_pen), (first + 2, v_pen)] {
             if let Some(byte) = four.get_mut(place) {
-                *byte = mix(*byte, pen, *coverage);
+                *byte = mix(*byte, pen, coverage);
             }
         }
-    }
+    });
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! A mask that does not fit the frame (another size, numbers that do not go together) is not painted at all: it
 //! is of another picture.
 
-use super::field::Row;
+use super::field::{Row, sample};
 use super::grid::{Kind, Nodes};
 use super::measures::Measures;
 use super::{Scratch, Settings, Style};
 use crate::frame::Canvas;
 use crate::segmentation::Shown;
-use crate::simd::widest;
+use crate::simd::{Work, widest};
 
 impl dyn Style + '_ {
     /// Paints `shown` on `canvas`. Pixels that it does not cover stay as they are, to the bit.
@@ -22,11 +22,26 @@ impl dyn Style + '_ {
         scratch: &mut Scratch,
     ) {
         scratch.recipe.renew(self, shown, settings, canvas.size());
-        widest(|| draw(shown, canvas, scratch));
+        widest(Drawing { shown, canvas, scratch });
     }
 }
 
-/// Paints what `scratch.recipe` says.
+/// A mask to be painted as `scratch.recipe` says.
+struct Drawing<'a, 'c, 's> {
+    shown: &'a Shown<'s>,
+    canvas: &'a mut Canvas<'c>,
+    scratch: &'a mut Scratch,
+}
+
+impl Work for Drawing<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        draw(self.shown, self.canvas, self.scratch);
+    }
+}
+
 #[inline(always)]
 fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
     let Scratch { recipe, hatching, grid, columns, rows, field, sheet, runs, dashes } = scratch;
@@ -42,11 +57,7 @@ fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
     grid.sort(&nodes, &recipe.stops, |passed| recipe.between(passed), reach);
     hatching.fit(size.width, hatching_px);
     sheet.fit(size.width as usize);
-    dashes.clear();
-    dashes.extend(dash.into_iter().flat_map(|dash| {
-        let places = 0..size.width.max(size.height);
-        places.map(move |place| dash.weight(place))
-    }));
+    dashes.fit(dash, size.width.max(size.height));
 
     let (pens, solid) = (recipe.pens(), recipe.solid());
     let mut turned = None;
@@ -61,16 +72,31 @@ fn draw(shown: &Shown<'_>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
                 field.turn(&nodes, row, columns, rows.scale, sampled);
             }
         }
+        let here = Row { along: *along, scale: rows.scale, flat, by_row: dashes.at(y) };
         for (kind, gaps) in runs.iter() {
             let (from, to) = columns.pixels(gaps.0, gaps.1);
-            let Some(layers) = sheet.open(y, (left + from, left + to)) else { continue };
+            let span = (left + from, left + to);
             if *kind == Kind::Solid {
-                let [tint, ..] = layers;
-                tint.fill(solid);
+                if let Some([tint, ..]) = sheet.open(y, span) {
+                    tint.fill(solid);
+                }
             } else {
-                let row = Row { along: *along, scale: rows.scale, flat, dashes };
-                let sample = field.sample((from, to), left, y, &row);
-                recipe.shade(&sample, hatching, layers);
+                let Some([tint, seam, line]) = sheet.open_lanes(y, span) else { continue };
+                let [upper, lower] = field.cut((from, to));
+                let upper = upper[0].iter().zip(upper[1]).zip(upper[2].iter().zip(upper[3]));
+                let lower = lower[0].iter().zip(lower[1]).zip(lower[2].iter().zip(lower[3]));
+                let patterns = hatching.row(span.0, y).iter().zip(dashes.from(span.0));
+                let layers = tint.iter_mut().zip(seam).zip(line);
+                // No closure stands in this loop's way: it is what is compiled for the widest vectors.
+                for (((upper, lower), (stripes, by_column)), ((tint, seam), line)) in
+                    upper.zip(lower).zip(patterns).zip(layers)
+                {
+                    let [upper, lower] =
+                        [upper, lower].map(|((p, across), (down, own))| [p, across, down, own]);
+                    let sample = sample(upper, lower, by_column, &here);
+                    recipe.shade(&sample, stripes, [tint, seam, line]);
+                }
+                sheet.close_lanes(y, span);
             }
         }
         if y % 2 == 1 {

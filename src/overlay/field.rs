@@ -11,33 +11,41 @@
 
 use super::axis::Axis;
 use super::grid::Nodes;
+use super::recipe::inverse_root;
 use super::sheet::Span;
+use crate::simd::LANES;
 
 /// Of a node: the probability (0 to 1), its slopes across and down by central differences, and the slope to the next
 /// node across; slopes per frame pixel.
 type Node = [f32; 4];
 
-/// A row of nodes, laid out over the frame's columns: the same four numbers.
+/// A square of a slope that is as good as none: far below [`Row::flat`]'s, and far from the smallest number.
+const LEAST_SQUARE: f32 = 1e-18;
+
+/// Pixels of a gap that are laid out at once: a gap of a frame of 1080 rows is about as wide.
+const GAP_LANES: usize = 8;
+
+/// Numbers of [`LANES`] pixels.
+pub(super) type Lanes = [f32; LANES];
+
+/// A row of nodes, laid out over the frame's columns: the same four numbers. Columns are longer than the frame is wide by
+/// [`LANES`]; what stands behind a span is of no meaning.
 #[derive(Debug, Default)]
 struct Laid {
     nodes: Vec<Node>,
     columns: [Vec<f32>; 4],
 }
 
-/// A span of pixels in one row of the frame.
+/// [`LANES`] pixels of a row of the frame. What the last ones of a span have beyond it is of no meaning.
 #[derive(Debug)]
-pub(super) struct Sample<'a> {
-    /// The first pixel's column.
-    pub(super) x: usize,
-    /// The row.
-    pub(super) y: usize,
+pub(super) struct Sample {
     /// Probability, 0 to 1.
-    pub(super) p: &'a [f32],
+    pub(super) p: Lanes,
     /// Pixels per unit of probability: a difference in probability times this is a distance.
-    pub(super) run: &'a [f32],
+    pub(super) run: Lanes,
     /// How much a line counts, 0 to 1: less where the probability is so flat that its levels are noise, and
     /// where a dash ends.
-    pub(super) weight: &'a [f32],
+    pub(super) weight: Lanes,
 }
 
 /// Samples a segmentation row by row, with memory that is used again.
@@ -47,9 +55,6 @@ pub(super) struct Field {
     rows: [Vec<f32>; 4],
     upper: Laid,
     lower: Laid,
-    p: Vec<f32>,
-    run: Vec<f32>,
-    weight: Vec<f32>,
 }
 
 impl Field {
@@ -81,60 +86,59 @@ impl Field {
         }
     }
 
-    /// The pixels `from` up to (not including) `to`, counted from `left`, of frame row `y`.
+    /// The pixels `from` up to (not including) `to` in the two rows of nodes, for [`sample`].
     #[inline(always)]
-    pub(super) fn sample(&mut self, (from, to): Span, left: usize, y: usize, row: &Row<'_>) -> Sample<'_> {
-        let Self { upper, lower, p, run, weight, .. } = self;
-        let empty = Sample { x: left + from, y, p: &[], run: &[], weight: &[] };
-        let (Some([p0, across0, down0, own0]), Some([p1, across1, down1, own1])) =
-            (upper.cut(from, to), lower.cut(from, to))
-        else {
-            return empty;
-        };
-        for out in [&mut *p, &mut *run, &mut *weight] {
-            out.resize(to - from, 0.0);
-        }
-        let (along, per_flat) = (row.along, 1.0 / row.flat);
-        let lerp = |a: f32, b: f32| a + (b - a) * along;
-        let outs = p.iter_mut().zip(run.iter_mut()).zip(weight.iter_mut());
-        let nodes = p0.iter().zip(p1).zip(across0.iter().zip(across1));
-        let slopes = down0.iter().zip(down1).zip(own0.iter().zip(own1));
-        for (((p, run), weight), (((p0, p1), (across0, across1)), ((down0, down1), (own0, own1)))) in
-            outs.zip(nodes.zip(slopes))
-        {
-            *p = lerp(*p0, *p1);
-            let (across, down) = (lerp(*across0, *across1), lerp(*down0, *down1));
-            let (own_across, own_down) = (lerp(*own0, *own1), (p1 - p0) * row.scale);
-            let smooth = across * across + down * down;
-            let steep = own_across * own_across + own_down * own_down;
-            let slope = if smooth > steep { smooth } else { steep }.sqrt();
-            *run = 1.0 / if slope > row.flat { slope } else { row.flat };
-            let firm = slope * per_flat;
-            *weight = if firm < 1.0 { firm } else { 1.0 };
-        }
-        if !row.dashes.is_empty() {
-            let slopes = across0.iter().zip(across1).zip(down0.iter().zip(down1));
-            for ((weight, ((a0, a1), (d0, d1))), x) in weight.iter_mut().zip(slopes).zip(left + from..) {
-                // A line that is nearer to upright than to level is cut by rows, another by columns.
-                let upright = lerp(*a0, *a1).abs() > lerp(*d0, *d1).abs();
-                *weight *= row.dashes.get(if upright { y } else { x }).copied().unwrap_or(1.0);
-            }
-        }
-        Sample { p, run, weight, ..empty }
+    pub(super) fn cut(&self, (from, to): Span) -> [[&[Lanes]; 4]; 2] {
+        [self.upper.cut(from, to), self.lower.cut(from, to)]
     }
+}
+
+/// What two rows of nodes, laid out, come to at `row` between them; `by_column` is what lines that are nearer to level weigh
+/// there: dashes of a mask that is older than its frame.
+#[inline(always)]
+pub(super) fn sample(
+    [p0, across0, down0, own0]: [&Lanes; 4],
+    [p1, across1, down1, own1]: [&Lanes; 4],
+    by_column: &Lanes,
+    row: &Row,
+) -> Sample {
+    let mut out = Sample { p: [0.0; LANES], run: [0.0; LANES], weight: [0.0; LANES] };
+    let lerp = |a: f32, b: f32| a + (b - a) * row.along;
+    let per_flat = 1.0 / row.flat;
+    let outs = out.p.iter_mut().zip(&mut out.run).zip(&mut out.weight).zip(by_column);
+    let nodes = p0.iter().zip(p1).zip(across0.iter().zip(across1));
+    let slopes = down0.iter().zip(down1).zip(own0.iter().zip(own1));
+    for ((((p, run), weight), by_column), (((p0, p1), (across0, across1)), ((down0, down1), (own0, own1)))) in
+        outs.zip(nodes.zip(slopes))
+    {
+        *p = lerp(*p0, *p1);
+        let (across, down) = (lerp(*across0, *across1), lerp(*down0, *down1));
+        let (own_across, own_down) = (lerp(*own0, *own1), (p1 - p0) * row.scale);
+        let (across2, down2) = (across * across, down * down);
+        let smooth = across2 + down2;
+        let steep = own_across * own_across + own_down * own_down;
+        let square = if smooth > steep { smooth } else { steep };
+        let inverse = inverse_root(if square > LEAST_SQUARE { square } else { LEAST_SQUARE });
+        *run = if inverse < per_flat { inverse } else { per_flat };
+        let firm = square * inverse * per_flat;
+        // A line that is nearer to upright than to level is cut by rows, another by columns.
+        let dash = if across2 > down2 { row.by_row } else { *by_column };
+        *weight = if firm < 1.0 { firm } else { 1.0 } * dash;
+    }
+    out
 }
 
 /// What is the same for all spans of a frame's row.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct Row {
     /// How far it is on the way down its gaps, 0 to 1.
     pub(super) along: f32,
     /// Gaps per pixel downwards.
     pub(super) scale: f32,
     /// The slope, per pixel, under which levels are noise.
     pub(super) flat: f32,
-    /// A weight for every column or row of the frame; nothing where no dashes are wanted.
-    pub(super) dashes: &'a [f32],
+    /// What lines that are nearer to upright weigh, all along the row.
+    pub(super) by_row: f32,
 }
 
 impl Laid {
@@ -143,10 +147,13 @@ impl Laid {
         self.columns.iter_mut().for_each(|column| column.resize(pixels, 0.0));
     }
 
+    /// The columns `from` up to (not including) `to`, and as many more as fill the last array.
     #[inline(always)]
-    fn cut(&self, from: usize, to: usize) -> Option<[&[f32]; 4]> {
-        let [p, across, down, own] = &self.columns;
-        Some([p.get(from..to)?, across.get(from..to)?, down.get(from..to)?, own.get(from..to)?])
+    fn cut(&self, from: usize, to: usize) -> [&[Lanes]; 4] {
+        let span = from..from + (to - from).next_multiple_of(LANES);
+        self.columns
+            .each_ref()
+            .map(|column| column.get(span.clone()).unwrap_or_default().as_chunks::<LANES>().0)
     }
 
     /// Fills in the gaps `from` up to (not including) `to`, from the probabilities above, in and below the row of nodes,
@@ -178,20 +185,27 @@ impl Laid {
         let [p, across, down, own] = &mut self.columns;
         for (gap, (a, b)) in (from..to).zip(ends) {
             let (first, end) = columns.pixels(gap, gap + 1);
+            // What is written beyond the gap is the next one's, whose turn comes later, or behind the span.
+            let places = first..first + (end - first).next_multiple_of(GAP_LANES);
             let (Some(along), Some(p), Some(across), Some(down), Some(own)) = (
-                columns.along.get(first..end),
-                p.get_mut(first..end),
-                across.get_mut(first..end),
-                down.get_mut(first..end),
-                own.get_mut(first..end),
+                columns.along.get(places.clone()),
+                p.get_mut(places.clone()),
+                across.get_mut(places.clone()),
+                down.get_mut(places.clone()),
+                own.get_mut(places),
             ) else {
                 continue;
             };
-            own.fill(a[3]);
-            for (t, ((p, across), down)) in along.iter().zip(p.iter_mut().zip(across).zip(down)) {
-                *p = a[0] + (b[0] - a[0]) * t;
-                *across = a[1] + (b[1] - a[1]) * t;
-                *down = a[2] + (b[2] - a[2]) * t;
+            let along = along.as_chunks::<GAP_LANES>().0.iter();
+            let outs = p.as_chunks_mut::<GAP_LANES>().0.iter_mut().zip(across.as_chunks_mut::<GAP_LANES>().0);
+            let more = down.as_chunks_mut::<GAP_LANES>().0.iter_mut().zip(own.as_chunks_mut::<GAP_LANES>().0);
+            for (along, ((p, across), (down, own))) in along.zip(outs.zip(more)) {
+                *own = [a[3]; GAP_LANES];
+                for (t, ((p, across), down)) in along.iter().zip(p.iter_mut().zip(across).zip(down)) {
+                    *p = a[0] + (b[0] - a[0]) * t;
+                    *across = a[1] + (b[1] - a[1]) * t;
+                    *down = a[2] + (b[2] - a[2]) * t;
+                }
             }
         }
     }

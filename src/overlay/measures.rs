@@ -5,6 +5,7 @@ use super::recipe::{Recipe, unit};
 use super::settings::scaled;
 use crate::frame::Size;
 use crate::segmentation::Shown;
+use crate::simd::LANES;
 
 /// Width of one stripe of the hatching of doubt, in pixels of a frame 1080 pixels high.
 const STRIPE_PX: f32 = 6.0;
@@ -69,8 +70,38 @@ impl Dashes {
     }
 
     /// How much of a line is drawn at a column or row, 0 to 1.
-    pub(super) fn weight(self, place: u32) -> f32 {
+    fn weight(self, place: u32) -> f32 {
         unit(self.half_px - from_middle(place, self.period_px) + 0.5)
+    }
+}
+
+/// A weight for every column or row of a frame and for [`LANES`] more, worked out when it changes: 1 where no dashes are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Dashing {
+    dashes: Option<Dashes>,
+    weights: Vec<f32>,
+}
+
+impl Dashing {
+    /// Makes it `dashes` for frames with so many columns or rows.
+    pub(super) fn fit(&mut self, dashes: Option<Dashes>, places: u32) {
+        let places = places + LANES as u32;
+        if self.dashes == dashes && self.weights.len() == places as usize {
+            return;
+        }
+        self.dashes = dashes;
+        self.weights.clear();
+        self.weights.extend((0..places).map(|place| dashes.map_or(1.0, |dashes| dashes.weight(place))));
+    }
+
+    /// How much of an upright line is drawn in row `row`.
+    pub(super) fn at(&self, row: usize) -> f32 {
+        self.weights.get(row).copied().unwrap_or(1.0)
+    }
+
+    /// How much of a level line is drawn in each column from `column` on.
+    pub(super) fn from(&self, column: usize) -> &[[f32; LANES]] {
+        self.weights.get(column..).unwrap_or_default().as_chunks().0
     }
 }
 

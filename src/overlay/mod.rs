@@ -76,6 +76,5 @@ pub struct Scratch {
     sheet: sheet::Sheet,
     /// The runs of gaps in the current row of gaps.
     runs: Vec<(grid::Kind, sheet::Span)>,
-    /// A weight for every column or row: dashes of a mask that is older than its frame.
-    dashes: Vec<f32>,
+    dashes: measures::Dashing,
 }

@@ -10,6 +10,7 @@ use super::settings::{Settings, scaled};
 use super::sheet::LAYERS;
 use crate::frame::{Colorimetry, PixelFormat, Size};
 use crate::segmentation::Shown;
+use crate::simd::LANES;
 
 /// A line along one level of probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,26 +147,24 @@ impl Recipe {
         }
     }
 
-    /// Works out how much of each pixel of `sample` the layers cover.
+    /// Works out how much of the pixels of `sample` the layers cover; `stripes` are the hatching there.
     #[inline(always)]
     pub(super) fn shade(
         &self,
-        sample: &Sample<'_>,
-        hatching: &Hatching,
-        [tint, seam, line]: [&mut [u8]; LAYERS],
+        sample: &Sample,
+        stripes: &[f32; LANES],
+        [tint, seam, line]: [&mut [u8; LANES]; LAYERS],
     ) {
+        let pixels = sample.p.iter().zip(&sample.run);
         match self.tint {
             Tint::None => {}
             Tint::Inside { level, strength } => {
-                for (out, (p, run)) in tint.iter_mut().zip(sample.p.iter().zip(sample.run)) {
+                for (out, (p, run)) in tint.iter_mut().zip(pixels) {
                     *out = byte(unit((p - level) * run + 0.5) * strength * 255.0);
                 }
             }
             Tint::Doubt { low, high, strength } => {
-                let stripes = hatching.row(sample.x, sample.y);
-                for ((out, stripe), (p, run)) in
-                    tint.iter_mut().zip(stripes).zip(sample.p.iter().zip(sample.run))
-                {
+                for ((out, stripe), (p, run)) in tint.iter_mut().zip(stripes).zip(pixels) {
                     let inside = unit((p - low) * run + 0.5) * unit((high - p) * run + 0.5);
                     *out = byte(inside * doubt(*p) * stripe * strength * 255.0);
                 }
@@ -182,9 +181,9 @@ impl Recipe {
 
 /// Adds a line to a layer.
 #[inline(always)]
-fn trace(stroke: Stroke, sample: &Sample<'_>, out: &mut [u8]) {
+fn trace(stroke: Stroke, sample: &Sample, out: &mut [u8; LANES]) {
     let (edge, full) = (stroke.half_px + 0.5, stroke.strength * 255.0);
-    let pixels = sample.p.iter().zip(sample.run).zip(sample.weight);
+    let pixels = sample.p.iter().zip(&sample.run).zip(&sample.weight);
     for (out, ((p, run), weight)) in out.iter_mut().zip(pixels) {
         let distance = (p - stroke.level).abs() * run;
         *out = (*out).max(byte(unit(edge - distance) * weight * full));
@@ -194,7 +193,7 @@ fn trace(stroke: Stroke, sample: &Sample<'_>, out: &mut [u8]) {
 /// The stripes of doubt, worked out once for all frames of a size.
 #[derive(Debug, Default)]
 pub(super) struct Hatching {
-    /// One row, longer than the frame is wide by its period.
+    /// One row, longer than the frame is wide by its period and [`LANES`].
     stripes: Vec<f32>,
     period: u32,
 }
@@ -202,30 +201,44 @@ pub(super) struct Hatching {
 impl Hatching {
     /// Makes it fit rows of `width` pixels, with that period in pixels.
     pub(super) fn fit(&mut self, width: u32, period: u32) {
-        if self.period == period && self.stripes.len() == (width + period) as usize {
+        if self.period == period && self.stripes.len() == (width + period) as usize + LANES {
             return;
         }
         self.period = period;
         self.stripes.clear();
         // A faint ground, so that the band is one area, and firm stripes with soft edges.
         self.stripes.extend(
-            (0..width + period)
+            (0..width + period + LANES as u32)
                 .map(|x| 0.35 + 0.65 * unit(period as f32 / 4.0 - from_middle(x, period) + 0.5)),
         );
     }
 
     /// Row `y` from column `x` on.
-    fn row(&self, x: usize, y: usize) -> &[f32] {
-        self.stripes.get(x + y % (self.period.max(1) as usize)..).unwrap_or(&[])
+    pub(super) fn row(&self, x: usize, y: usize) -> &[[f32; LANES]] {
+        self.stripes.get(x + y % (self.period.max(1) as usize)..).unwrap_or_default().as_chunks().0
     }
 }
 
-/// Binary entropy in bits, to within 0.01 (tested against [`crate::decode::uncertainty`]), without a logarithm.
+/// Binary entropy in bits, to within 0.01 (tested against [`crate::decode::uncertainty`]), without a logarithm or a root:
+/// (4 p (1 - p)) ^ 3/4, as x times x ^ -1/4.
 #[inline(always)]
 fn doubt(p: f32) -> f32 {
-    // (4 p (1 - p)) ^ 3/4
-    let root = (4.0 * p * (1.0 - p)).sqrt();
-    root * root.sqrt()
+    let x = 4.0 * p * (1.0 - p);
+    // A quarter of the exponent, turned round, is near; one step of Newton's method brings it to within 0.5 %.
+    let near = f32::from_bits(0x4F58_CAE5_u32.wrapping_sub(x.to_bits() >> 2));
+    let square = near * near;
+    x * near * (1.25 - 0.25 * x * square * square)
+}
+
+/// One divided by the root of `x`, which is above 0, to within 5 millionths: roots and divisions take many times as long
+/// as the two steps of Newton's method here.
+#[inline(always)]
+pub(super) fn inverse_root(x: f32) -> f32 {
+    // Half of the exponent, turned round, is near.
+    let near = f32::from_bits(0x5F37_59DF_u32.wrapping_sub(x.to_bits() >> 1));
+    let half = 0.5 * x;
+    let nearer = near * (1.5 - half * near * near);
+    nearer * (1.5 - half * nearer * nearer)
 }
 
 /// The smallest byte that is at least the probability `level`.
@@ -257,6 +270,17 @@ mod tests {
             assert!((f32::from(byte(x)) - x).abs() <= 0.500_01, "{x}");
         }
         assert_eq!((unit(-1.0), unit(0.25), unit(7.0), unit(f32::NAN)), (0.0, 0.25, 1.0, 0.0));
+    }
+
+    #[test]
+    fn inverse_roots_are_near_enough() {
+        for exponent in -60..=20 {
+            for step in 0..64 {
+                let x = (1.0 + step as f32 / 64.0) * 2_f32.powi(exponent);
+                let off = (inverse_root(x) * x.sqrt() - 1.0).abs();
+                assert!(off < 6e-6, "{x}: {off}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::blend;
 use super::pen::{Pen, samples};
 use crate::frame::{Canvas, PixelFormat, PlaneMut};
+use crate::simd::LANES;
 
 /// Layers, painted in this order.
 pub(super) const LAYERS: usize = 3;
@@ -11,13 +12,18 @@ pub(super) const LAYERS: usize = 3;
 /// From the first column to the one after the last.
 pub(super) type Span = (usize, usize);
 
+/// Pixels that are painted at once, and cleared: spans are widened to whole blocks of them, whose further pixels are
+/// covered by nothing. (Not [`LANES`]: these are bytes.)
+const BLOCK: usize = blend::BLOCK;
+
 /// Two rows of coverage, 0 to 255. Outside of the spans all of it is 0.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     width: usize,
-    /// `[layer][row]`, each one longer than the frame is wide: an odd frame's last chroma sample counts its only
-    /// column twice.
+    /// `[layer][row]`, each longer than the frame is wide: an odd frame's last chroma sample counts its only column
+    /// twice, and arrays end where they end.
     coverage: [[Vec<u8>; 2]; LAYERS],
+    /// Rising and apart from each other, from and to whole blocks or the frame's edge.
     spans: [Vec<Span>; 2],
     /// Spans in chroma samples, and the coverage of one of them.
     chroma_spans: Vec<Span>,
@@ -31,26 +37,61 @@ impl Sheet {
             self.width = width;
             for row in self.coverage.iter_mut().flatten() {
                 row.clear();
-                row.resize(width + 1, 0);
+                row.resize(width + 1 + LANES, 0);
             }
             self.chroma.resize(width.div_ceil(2), 0);
         }
     }
 
     /// Adds the columns `span` to frame row `y`, and gives all layers' coverage of them to be filled in. Spans
-    /// of a row must not overlap.
+    /// of a row come from left to right and do not overlap.
     pub(super) fn open(&mut self, y: usize, span: Span) -> Option<[&mut [u8]; LAYERS]> {
-        let (from, to) = (span.0, span.1.min(self.width));
-        if from >= to {
-            return None;
-        }
-        self.spans.get_mut(y % 2)?.push((from, to));
+        let (from, to) = self.add(y, span)?;
         let [first, second, third] = self.coverage.each_mut();
         Some([
             first.get_mut(y % 2)?.get_mut(from..to)?,
             second.get_mut(y % 2)?.get_mut(from..to)?,
             third.get_mut(y % 2)?.get_mut(from..to)?,
         ])
+    }
+
+    /// The same in arrays, of which the last may end beyond the span: [`Self::close_lanes`] is to follow.
+    #[inline(always)]
+    pub(super) fn open_lanes(&mut self, y: usize, span: Span) -> Option<[&mut [[u8; LANES]]; LAYERS]> {
+        let (from, to) = self.add(y, span)?;
+        let lanes = from..from + (to - from).next_multiple_of(LANES);
+        let [first, second, third] = self.coverage.each_mut();
+        Some([
+            first.get_mut(y % 2)?.get_mut(lanes.clone())?.as_chunks_mut().0,
+            second.get_mut(y % 2)?.get_mut(lanes.clone())?.as_chunks_mut().0,
+            third.get_mut(y % 2)?.get_mut(lanes)?.as_chunks_mut().0,
+        ])
+    }
+
+    /// Takes back what was filled in beyond the span.
+    #[inline(always)]
+    pub(super) fn close_lanes(&mut self, y: usize, (_, to): Span) {
+        let to = to.min(self.width);
+        for beyond in self.coverage.iter_mut().filter_map(|rows| rows.get_mut(y % 2)?.get_mut(to..to + LANES))
+        {
+            beyond.fill(0);
+        }
+    }
+
+    /// Adds a span to those that are painted; gives it back, cut to the frame, unless nothing is left of it.
+    #[inline(always)]
+    fn add(&mut self, y: usize, span: Span) -> Option<Span> {
+        let (from, to) = (span.0, span.1.min(self.width));
+        if from >= to {
+            return None;
+        }
+        let (first, end) = (from - from % BLOCK, to.next_multiple_of(BLOCK).min(self.width));
+        let spans = self.spans.get_mut(y % 2)?;
+        match spans.last_mut() {
+            Some(last) if first <= last.1 => last.1 = end,
+            _ => spans.push((first, end)),
+        }
+        Some((from, to))
     }
 
     /// Paints the rows `top` (an even one) and `top + 1`, each layer that has a pen, and is empty again.
@@ -106,9 +147,7 @@ impl Sheet {
     #[inline(always)]
     fn luma(&self, planes: &mut [PlaneMut<'_>], top: usize, row: usize, pens: &[Option<[u8; 3]>; LAYERS]) {
         for (span, [luma, ..], coverage) in self.covered(row, pens) {
-            if let Some(bytes) = bytes(planes, 0, top + row, span, 1) {
-                blend::plane(bytes, luma, coverage);
-            }
+            blend::plane(cut(planes, 0, (top + row, span), 1), luma, coverage);
         }
     }
 
@@ -123,9 +162,7 @@ impl Sheet {
     ) {
         let first = usize::from(format == PixelFormat::Uyvy);
         for (span, [luma, ..], coverage) in self.covered(row, pens) {
-            if let Some(bytes) = bytes(planes, 0, top + row, span, 2) {
-                blend::every_second(bytes, first, luma, coverage);
-            }
+            blend::every_second(cut(planes, 0, (top + row, span), 2), first, luma, coverage);
         }
     }
 
@@ -139,9 +176,7 @@ impl Sheet {
     ) {
         for row in 0..rows {
             for (span, pen, coverage) in self.covered(row, &pens) {
-                if let Some(bytes) = bytes(planes, 0, top + row, span, STEP) {
-                    blend::pixels::<STEP>(bytes, pen, coverage);
-                }
+                blend::pixels::<STEP>(cut(planes, 0, (top + row, span), STEP), pen, coverage);
             }
         }
     }
@@ -188,21 +223,15 @@ impl Sheet {
                     continue;
                 };
                 mean(upper, lower, chroma);
-                let mut put = |plane: usize, step: usize, mix: &mut dyn FnMut(&mut [u8], &[u8])| {
-                    if let Some(bytes) = bytes(planes, plane, y, (from, to), step) {
-                        mix(bytes, chroma);
-                    }
-                };
+                let at = (y, (from, to));
                 match format {
                     PixelFormat::I420 => {
-                        put(1, 1, &mut |bytes, chroma| blend::plane(bytes, u, chroma));
-                        put(2, 1, &mut |bytes, chroma| blend::plane(bytes, v, chroma));
+                        blend::plane(cut(planes, 1, at, 1), u, chroma);
+                        blend::plane(cut(planes, 2, at, 1), v, chroma);
                     }
-                    PixelFormat::Nv12 => put(1, 2, &mut |bytes, chroma| blend::pairs(bytes, [u, v], chroma)),
-                    PixelFormat::Uyvy => {
-                        put(0, 4, &mut |bytes, chroma| blend::fours(bytes, 0, [u, v], chroma))
-                    }
-                    _ => put(0, 4, &mut |bytes, chroma| blend::fours(bytes, 1, [u, v], chroma)),
+                    PixelFormat::Nv12 => blend::pairs(cut(planes, 1, at, 2), [u, v], chroma),
+                    PixelFormat::Uyvy => blend::fours(cut(planes, 0, at, 4), 0, [u, v], chroma),
+                    _ => blend::fours(cut(planes, 0, at, 4), 1, [u, v], chroma),
                 }
             }
         }
@@ -217,7 +246,7 @@ impl Sheet {
                         covered.fill(0);
                     }
                 }
-                if let Some(beyond) = row.last_mut() {
+                if let Some(beyond) = row.get_mut(self.width) {
                     *beyond = 0;
                 }
             }
@@ -229,33 +258,55 @@ impl Sheet {
 /// Lets the place after a row's last hold the same, if the row's length is odd.
 fn repeat_last(row: &mut [u8], width: usize) {
     if !width.is_multiple_of(2)
-        && let [.., last, beyond] = row
+        && let Some([last, beyond, ..]) = row.get_mut(width - 1..)
     {
         *beyond = *last;
     }
 }
 
-/// The mean coverage of each 2 x 2 pixels. Two bytes at once in 16-bit lanes.
+/// The mean coverage of each 2 x 2 pixels.
 #[inline(always)]
 fn mean(upper: &[u8], lower: &[u8], out: &mut [u8]) {
-    let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-    for (out, (upper, lower)) in out.iter_mut().zip(pairs) {
-        let (upper, lower) = (u16::from_le_bytes(*upper), u16::from_le_bytes(*lower));
-        let sum = (upper & 255) + (upper >> 8) + (lower & 255) + (lower >> 8);
-        *out = ((sum + 2) / 4) as u8;
+    let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+    let (uppers, upper_rest) = upper.as_chunks::<{ 2 * LANES }>();
+    let (lowers, lower_rest) = lower.as_chunks::<{ 2 * LANES }>();
+    for (out, (upper, lower)) in outs.iter_mut().zip(uppers.iter().zip(lowers)) {
+        let (upper, lower) = (words(upper), words(lower));
+        for (out, (upper, lower)) in out.iter_mut().zip(upper.iter().zip(lower)) {
+            *out = mean_of(*upper, lower);
+        }
+    }
+    let rest = upper_rest.as_chunks::<2>().0.iter().zip(lower_rest.as_chunks::<2>().0);
+    for (out, (upper, lower)) in out_rest.iter_mut().zip(rest) {
+        *out = mean_of(u16::from_le_bytes(*upper), u16::from_le_bytes(*lower));
     }
 }
 
-/// The bytes of `span` in row `y` of a plane, each of whose samples takes `step`.
+/// Bytes in 16-bit lanes, two in each.
 #[inline(always)]
-fn bytes<'p>(
+fn words(bytes: &[u8; 2 * LANES]) -> [u16; LANES] {
+    let mut words = [0; LANES];
+    for (word, pair) in words.iter_mut().zip(bytes.as_chunks::<2>().0) {
+        *word = u16::from_le_bytes(*pair);
+    }
+    words
+}
+
+#[inline(always)]
+fn mean_of(upper: u16, lower: u16) -> u8 {
+    let sum = (upper & 255) + (upper >> 8) + (lower & 255) + (lower >> 8);
+    ((sum + 2) / 4) as u8
+}
+
+/// The bytes of a span in a row of a plane, each of whose samples takes `step`; none where the plane ends before.
+#[inline(always)]
+fn cut<'p>(
     planes: &'p mut [PlaneMut<'_>],
     plane: usize,
-    y: usize,
-    (from, to): Span,
+    (y, (from, to)): (usize, Span),
     step: usize,
-) -> Option<&'p mut [u8]> {
-    let plane = planes.get_mut(plane)?;
+) -> &'p mut [u8] {
+    let Some(plane) = planes.get_mut(plane) else { return &mut [] };
     let start = y * plane.stride;
-    plane.bytes.get_mut(start + from * step..start + to * step)
+    plane.bytes.get_mut(start + from * step..start + to * step).unwrap_or_default()
 }
