@@ -187,7 +187,7 @@ pub struct Canvas<'a> {
     format: PixelFormat,
     size: Size,
     colorimetry: Colorimetry,
-    planes: Vec<PlaneMut<'a>>,
+    planes: [PlaneMut<'a>; 3],
 }
 
 impl<'a> Canvas<'a> {
@@ -199,9 +199,18 @@ impl<'a> Canvas<'a> {
         format: PixelFormat,
         size: Size,
         colorimetry: Colorimetry,
-        planes: Vec<PlaneMut<'a>>,
+        planes: impl IntoIterator<Item = PlaneMut<'a>>,
     ) -> Result<Self, FrameError> {
-        check_planes(format, size, planes.len(), |i| planes.get(i).map(|p| (p.bytes.len(), p.stride)))?;
+        let mut given = planes.into_iter();
+        let mut count = 0;
+        let planes: [PlaneMut<'a>; 3] = std::array::from_fn(|_| {
+            let plane = given.next();
+            count += usize::from(plane.is_some());
+            plane.unwrap_or(PlaneMut { bytes: &mut [], stride: 0 })
+        });
+        count += given.count();
+        let extent = |plane: &PlaneMut<'_>| (plane.bytes.len(), plane.stride);
+        check_planes(format, size, count, |i| planes.get(i).map(extent))?;
         Ok(Self { format, size, colorimetry, planes })
     }
 
@@ -222,7 +231,8 @@ impl<'a> Canvas<'a> {
 
     /// The planes, to paint.
     pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a>] {
-        &mut self.planes
+        let count = self.format.planes().min(self.planes.len());
+        &mut self.planes[..count]
     }
 }
 

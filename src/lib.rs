@@ -14,7 +14,7 @@
 //!    [`alarm`]: whether enough of them say that there is a polyp.
 //! 7. [`overlay`]: a [`segmentation::Shown`] painted on the frame.
 //!
-//! [`metric`] says how good masks are; [`random`] draws the same numbers everywhere. [`config`] is a cart's
+//! [`metric`] says how good masks are; [`random`] draws the same numbers everywhere; [`reuse`] spares allocations. [`config`] is a cart's
 //! configuration file; [`clip`] and [`lettering`] serve the demonstration.
 //!
 //! Running a network on a device is `polyp-engine`'s job; moving buffers is `gst-plugin-polyp`'s.
@@ -37,6 +37,7 @@ pub mod overlay;
 mod picture;
 pub mod preprocess;
 pub mod random;
+pub mod reuse;
 pub mod roi;
 pub mod segmentation;
 pub mod session;

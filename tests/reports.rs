@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use polyp_tests::{root, said, skipped};
+use polyp_tests::{polyp, root, said, skipped};
 
 /// What comes after each `begin`, up to `end`.
 fn all_between<'a>(text: &'a str, begin: &str, end: char) -> Vec<&'a str> {
@@ -30,8 +30,20 @@ fn stands_alone(text: &str) {
 fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("evidence");
-    let line =
-        ["evidence", "--size", "320x240", "--time", "2s", "--frames", "2", "--out", out.to_str().unwrap()];
+    let mut line = vec![
+        "evidence",
+        "--size",
+        "320x240",
+        "--time",
+        "2s",
+        "--frames",
+        "2",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    // In place of a display and a capture card: what is shown in this program comes back in it.
+    line.extend(["--display", "intervideosink channel=polyp-loop"]);
+    line.extend(["--loopback", "intervideosrc channel=polyp-loop ! video/x-raw,width=320,height=240"]);
     let printed = said(&line);
     assert!(printed.contains("samples changed, in 48 frames"), "{printed}");
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
@@ -63,9 +75,45 @@ fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
     let page = read("evidence.html");
     stands_alone(&page);
     assert!(
-        page.contains("0 of ") && page.contains("not told: too few frames") && page.contains("A display:")
+        page.contains("0 of ") && page.contains("not told: too few frames") && page.contains("An endoscope:")
     );
+    // The pattern came back, and with it goes what could not be shown without.
+    let looped = &evidence["loopback"];
+    let changes = looped["added"]["count"].as_u64().unwrap();
+    assert!(changes > 0 && looped["outside"]["count"] == changes, "{looped}");
+    assert!(
+        looped["added"]["limit_ms"] == 5.75 && looped["capture"].as_str().unwrap().contains("intervideosrc")
+    );
+    assert_eq!(read("loopback.csv").lines().count() as u64, changes + 1);
+    assert!(page.contains("Delay of a real chain") && !page.contains("A display:"));
     photographed(&out.join("evidence.html"));
+}
+
+#[test]
+fn a_loop_that_brings_nothing_back_is_no_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("evidence");
+    let mut line = vec![
+        "evidence",
+        "--size",
+        "320x240",
+        "--time",
+        "2s",
+        "--frames",
+        "1",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    line.extend(["--display", "fakesink", "--loopback", "videotestsrc is-live=true pattern=black"]);
+    let refused = |line: &[&str]| {
+        let output = polyp(line);
+        assert!(!output.status.success(), "{line:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let error = refused(&line);
+    assert!(error.contains("expected the pattern of --display to come back, found none of its"), "{error}");
+    line.truncate(line.len() - 2);
+    assert!(refused(&line).contains("--loopback"));
 }
 
 #[test]

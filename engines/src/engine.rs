@@ -145,11 +145,14 @@ pub enum Precision {
     F16,
     /// Products in bfloat16, sums in 32 bits. Refused on a CPU that would only emulate it.
     Bf16,
+    /// 8-bit integers where the folder has a network for it ([`crate::quantise`]), floats for the rest. CPUs alone, and never
+    /// by itself: it has to be asked for.
+    Int8,
 }
 
 impl Precision {
     /// Every precision, in the order in which tools list them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::F16, Self::Bf16];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::F32, Self::F16, Self::Bf16, Self::Int8];
 
     /// Its name in options, manifests and reports.
     pub const fn name(self) -> &'static str {
@@ -158,6 +161,7 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 
@@ -233,8 +237,8 @@ pub type OpenEngine = fn(&EngineFolder, &Options) -> Result<Box<dyn Engine>, Eng
 pub const BACKENDS: &[Backend] = &[
     Backend {
         name: "openvino",
-        help: "OpenVINO on the CPU: f32, and bf16 where the CPU multiplies it",
-        precisions: &[Precision::F32, Precision::Bf16],
+        help: "OpenVINO on the CPU: f32, bf16 where the CPU multiplies it, int8 where the engine has it",
+        precisions: &[Precision::F32, Precision::Bf16, Precision::Int8],
         on_cpu: true,
         available: backend::openvino::available,
         prepare: None,
@@ -242,8 +246,8 @@ pub const BACKENDS: &[Backend] = &[
     },
     Backend {
         name: "ort",
-        help: "ONNX Runtime on the CPU: f32",
-        precisions: &[Precision::F32],
+        help: "ONNX Runtime on the CPU: f32, int8 where the engine has it",
+        precisions: &[Precision::F32, Precision::Int8],
         on_cpu: true,
         available: backend::ort::available,
         prepare: None,

@@ -1,5 +1,5 @@
-//! An engine folder: `manifest.json`, `model.onnx`, `prompt.safetensors`, `memory.safetensors`. Opening one
-//! verifies every file.
+//! An engine folder: `manifest.json`, `model.onnx`, `prompt.safetensors`, `memory.safetensors`, and `model.int8.onnx` where
+//! there is one. Opening one verifies every file.
 //!
 //! Not here: the manifest's fields ([`crate::manifest`]), running the network ([`crate::backend`]).
 
@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use polyp::model::Network;
 use sha2::{Digest, Sha256};
 
+use crate::engine::Precision;
 use crate::error::EngineError;
-use crate::manifest::{MANIFEST_FILE, MEMORY_FILE, MODEL_FILE, Manifest, PROMPT_FILE};
+use crate::manifest::{INT8_FILE, MANIFEST_FILE, MEMORY_FILE, MODEL_FILE, Manifest, PROMPT_FILE};
 use crate::memory::PromptMemory;
 use crate::onnx;
 use crate::prompt::{TextEncoder, remember};
@@ -24,7 +25,7 @@ use crate::weights::Weights;
 use crate::weights::file::sha256_hex;
 
 pub use trust::{SigningKey, Trust};
-pub use write::{NewFolder, write_folder, write_random};
+pub use write::{NewFolder, write_folder, write_int8, write_random};
 
 /// An engine folder whose every file was found to be the one that its manifest was written for.
 #[derive(Clone, Debug)]
@@ -160,9 +161,26 @@ impl EngineFolder {
     /// [`EngineError::File`] and [`EngineError::Hash`] as for every file of a folder; [`EngineError::Format`] and [`EngineError::Field`] when it
     /// is no ONNX file, or leads to files that the manifest does not vouch for.
     pub fn model(&self) -> Result<Vec<u8>, EngineError> {
-        let bytes = self.read(MODEL_FILE)?;
-        onnx::check_self_contained(&self.path.join(MODEL_FILE), &bytes)?;
-        Ok(bytes)
+        self.graph(Precision::F32).map(|(_, bytes)| bytes)
+    }
+
+    /// The network's file that computes in `precision`, and its bytes: `model.int8.onnx` for [`Precision::Int8`], else `model.onnx`.
+    ///
+    /// # Errors
+    /// Those of [`Self::model`]; [`EngineError::Refused`] where the folder has no network in 8-bit integers.
+    pub fn graph(&self, precision: Precision) -> Result<(PathBuf, Vec<u8>), EngineError> {
+        let name = if precision == Precision::Int8 { INT8_FILE } else { MODEL_FILE };
+        if !self.manifest.files.contains_key(name) {
+            return Err(EngineError::Refused {
+                option: "precision",
+                expected: format!("an engine with {name} for int8 (`polyp-engine quantize` makes one)"),
+                found: format!("{}, which has none", self.path.display()),
+            });
+        }
+        let path = self.path.join(name);
+        let bytes = self.read(name)?;
+        onnx::check_self_contained(&path, &bytes)?;
+        Ok((path, bytes))
     }
 
     /// The frame graph's weights, as they stand in `model.onnx`.

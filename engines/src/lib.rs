@@ -13,7 +13,8 @@
 //!    the network.
 //! 7. [`worker`]: a thread that owns an engine, and waits that always end.
 //! 8. `isolation`: the same engine in a process of its own.
-//! 9. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
+//! 9. [`quantise`]: a twin of the network in 8-bit integers.
+//! 10. [`verify`], [`score`], [`mod@bench`]: whether an engine computes the right thing, how good and how fast it is.
 //!
 //! [`deps`] knows where the libraries that are opened at run time lie. Every error is an
 //! [`error::EngineError`].
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod onnx;
 pub mod plan;
 pub mod prompt;
+pub mod quantise;
 pub mod reference;
 pub mod score;
 pub mod verify;

@@ -19,11 +19,15 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const SIGNATURE_FILE: &str = "manifest.json.minisig";
 /// The frame graph's file name.
 pub const MODEL_FILE: &str = "model.onnx";
+/// The file name of the frame graph in 8-bit integers; mostly there is none.
+pub const INT8_FILE: &str = "model.int8.onnx";
+/// How much of the float network's Dice on validation the one in 8-bit integers may lose.
+pub const INT8_TOLERANCE: f64 = 0.005;
 /// The file name of the prompt side's weights.
 pub const PROMPT_FILE: &str = "prompt.safetensors";
 /// The file name of the cached memory of the manifest's prompt.
 pub const MEMORY_FILE: &str = "memory.safetensors";
-/// The files of a folder besides the manifest.
+/// The files that every folder has besides the manifest.
 pub const FILES: [&str; 3] = [MODEL_FILE, PROMPT_FILE, MEMORY_FILE];
 /// The format that this program reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -53,6 +57,9 @@ pub struct Manifest {
     pub data: Vec<DataSource>,
     /// How good it was found to be.
     pub metrics: Vec<Metric>,
+    /// What was found of the network in 8-bit integers, where the folder has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8>,
     /// File name -> sha256 in hexadecimal, of every file but the manifest.
     pub files: BTreeMap<String, String>,
 }
@@ -95,6 +102,33 @@ pub struct Metric {
     /// And the upper end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
+}
+
+/// How a network in 8-bit integers came about, and how good it was found to be beside the float one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8 {
+    /// Pictures that ranges were taken of.
+    pub calibrated_on: usize,
+    /// Layers in integers.
+    pub layers: usize,
+    /// Convolutions and products with weights that stayed in floats.
+    pub float_layers: usize,
+    /// Which pictures it was judged on.
+    pub judged_on: String,
+    /// How many those were.
+    pub count: usize,
+    /// The float network's Dice on them, mean over pictures, at their own resolution, with the manifest's prompt.
+    pub dice_f32: f64,
+    /// This one's.
+    pub dice_int8: f64,
+}
+
+impl Int8 {
+    /// Whether it lost no more than [`INT8_TOLERANCE`]. Numbers that are none are not good enough.
+    pub fn is_good_enough(&self) -> bool {
+        self.dice_f32 - self.dice_int8 <= INT8_TOLERANCE
+    }
 }
 
 /// One split of one data set.
@@ -211,8 +245,18 @@ impl Manifest {
                 return wrong(format!("files.{name}"), "a sha256", "nothing");
             }
         }
+        if let Some(int8) = &self.int8 {
+            if !int8.is_good_enough() {
+                let expected = format!("at least int8.dice_f32 ({}) less {INT8_TOLERANCE}", int8.dice_f32);
+                return wrong("int8.dice_int8".to_owned(), &expected, &int8.dice_int8.to_string());
+            }
+            if !self.files.contains_key(INT8_FILE) {
+                return wrong(format!("files.{INT8_FILE}"), "a sha256, as there is int8", "nothing");
+            }
+        }
         for (name, hash) in &self.files {
-            if !FILES.contains(&name.as_str()) {
+            let may_be = FILES.contains(&name.as_str()) || (name == INT8_FILE && self.int8.is_some());
+            if !may_be {
                 return wrong("files".to_owned(), &FILES.join(", "), name);
             }
             if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {

@@ -20,6 +20,10 @@ pub const BF16_AGREEMENT: f32 = 0.98;
 /// The same for float16, with eleven bits.
 pub const F16_AGREEMENT: f32 = 0.995;
 
+/// The same for 8-bit integers. What they are worth is not judged here but on pictures, before a folder has them
+/// ([`crate::quantise`]): a network that computes something else altogether is found all the same.
+pub const INT8_AGREEMENT: f32 = 0.95;
+
 /// How two engines' logits differ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
@@ -43,11 +47,13 @@ impl Difference {
         }
     }
 
-    /// Whether it is within what `precision` may differ by: [`F32_TOLERANCE`], [`F16_AGREEMENT`] or [`BF16_AGREEMENT`].
+    /// Whether it is within what `precision` may differ by: [`F32_TOLERANCE`], [`F16_AGREEMENT`], [`BF16_AGREEMENT`] or
+    /// [`INT8_AGREEMENT`].
     pub fn is_within(&self, precision: Precision) -> bool {
         match precision {
             Precision::F16 => self.agreement >= F16_AGREEMENT,
             Precision::Bf16 => self.agreement >= BF16_AGREEMENT,
+            Precision::Int8 => self.agreement >= INT8_AGREEMENT,
             Precision::F32 | Precision::Auto => self.furthest <= F32_TOLERANCE * self.largest.max(1.0),
         }
     }

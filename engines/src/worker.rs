@@ -18,6 +18,7 @@
 mod batch;
 mod client;
 mod job;
+mod single;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -28,6 +28,8 @@
 //!
 //! Not here: deciding whether the mask may be shown ([`polyp::segmentation::Segmentation::shown_on`]).
 
+use std::convert::Infallible;
+use std::ffi::CStr;
 use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -36,6 +38,7 @@ use gst::glib;
 use polyp::frame::{Rect, Size};
 use polyp::motion::Motion;
 use polyp::overlay::Badge;
+use polyp::reuse::Reuse;
 use polyp::segmentation::Segmentation;
 use polyp::session::EngineRecord;
 use polyp::trace::{COUNT, Ledger, Stage};
@@ -43,6 +46,10 @@ use polyp_engine::worker::Timing;
 
 /// The meta's name, as `gst_buffer_get_custom_meta` takes it.
 pub const NAME: &str = "PolypSegmentationMeta";
+/// The same for C.
+const C_NAME: &CStr = c"PolypSegmentationMeta";
+/// Metas that are kept to be used again: as many frames as are on their way at once, and one.
+const KEPT: usize = 16;
 
 /// The fields of the segmenter's own times.
 const OWN_TIMES: [(&str, Stage); 4] = [
@@ -51,6 +58,9 @@ const OWN_TIMES: [(&str, Stage); 4] = [
     ("motion-time", Stage::Motion),
     ("segment-time", Stage::Segment),
 ];
+
+/// The fields of the motion's matrix, and of what it adds.
+const MOTION: [&str; 6] = ["motion-xx", "motion-xy", "motion-x", "motion-yx", "motion-yy", "motion-y"];
 
 /// The field of the meta's structure that holds the [`FrameMeta`].
 const FIELD: &str = "frame";
@@ -149,8 +159,8 @@ impl fmt::Display for Over {
     }
 }
 
-#[derive(Clone, Debug, glib::Boxed)]
-#[boxed_type(name = "PolypFrameMeta")]
+#[derive(Clone, Debug, glib::SharedBoxed)]
+#[shared_boxed_type(name = "PolypFrameMeta")]
 struct Shared(Arc<FrameMeta>);
 
 /// A mask's cells as bytes that are shared and not copied.
@@ -163,12 +173,11 @@ impl AsRef<[u8]> for Cells {
 }
 
 impl FrameMeta {
-    /// The plain fields of the module's table, but for `paint-time`.
+    /// The plain fields of the module's table, but for `mask` and `paint-time`.
     fn describe(&self, structure: &mut gst::StructureRef) {
         structure.set("badge", badge_name(&self.badge));
         structure.set("sequence", self.sequence);
         if let Some(mask) = &self.segmentation {
-            structure.set("mask", glib::Bytes::from_owned(Cells(Arc::clone(mask))));
             structure.set("mask-side", mask.placement.side_px);
             structure.set("mask-age", nanoseconds(self.time.saturating_sub(mask.pts)));
             structure.set("mask-sequence", mask.sequence);
@@ -188,9 +197,8 @@ impl FrameMeta {
         if let Some(Motion { map, .. }) = &self.motion {
             let [[xx, xy], [yx, yy]] = map.matrix;
             let [x, y] = map.offset;
-            let fields = [("xx", xx), ("xy", xy), ("x", x), ("yx", yx), ("yy", yy), ("y", y)];
-            for (name, value) in fields {
-                structure.set(format!("motion-{name}"), f64::from(value));
+            for (name, value) in MOTION.into_iter().zip([xx, xy, x, yx, yy, y]) {
+                structure.set(name, f64::from(value));
             }
         }
         for (name, stage) in OWN_TIMES {
@@ -226,29 +234,61 @@ pub fn register() {
     });
 }
 
-/// Hangs `frame` on `buffer`, in place of what hung there.
+/// Hangs metas on buffers, in memory that is used again: after a few frames none is allocated.
+#[derive(Debug)]
+pub struct Metas {
+    frames: Reuse<FrameMeta>,
+    /// The newest mask, and its cells as they are hung.
+    cells: Option<(Arc<Segmentation>, glib::Bytes)>,
+}
+
+impl Default for Metas {
+    fn default() -> Self {
+        Self { frames: Reuse::new(KEPT), cells: None }
+    }
+}
+
+impl Metas {
+    /// Hangs `frame` on `buffer`, in place of what hung there.
+    ///
+    /// # Errors
+    /// When GStreamer does not know the meta: [`register`] was not called.
+    pub fn attach(&mut self, buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib::BoolError> {
+        let structure = structure_mut(buffer, true)
+            .ok_or_else(|| glib::bool_error!("the meta {NAME} is not known to GStreamer"))?;
+        structure.remove_all_fields();
+        frame.describe(structure);
+        if let Some(mask) = &frame.segmentation {
+            structure.set("mask", self.cells(mask));
+        }
+        let Ok(shared) = self.frames.share(|_| Ok::<_, Infallible>(frame));
+        structure.set(FIELD, Shared(shared));
+        Ok(())
+    }
+
+    fn cells(&mut self, mask: &Arc<Segmentation>) -> glib::Bytes {
+        match &self.cells {
+            Some((known, bytes)) if Arc::ptr_eq(known, mask) => bytes.clone(),
+            _ => {
+                let bytes = glib::Bytes::from_owned(Cells(Arc::clone(mask)));
+                self.cells = Some((Arc::clone(mask), bytes.clone()));
+                bytes
+            }
+        }
+    }
+}
+
+/// Hangs one `frame` on `buffer`, as [`Metas::attach`] does.
 ///
 /// # Errors
-/// When GStreamer does not know the meta: [`register`] was not called.
+/// Those of [`Metas::attach`].
 pub fn attach(buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib::BoolError> {
-    let put = |structure: &mut gst::StructureRef| {
-        frame.describe(structure);
-        structure.set(FIELD, Shared(Arc::new(frame)));
-    };
-    if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
-        let structure = meta.mut_structure();
-        structure.remove_all_fields();
-        put(structure);
-        return Ok(());
-    }
-    put(gst::meta::CustomMeta::add(buffer, NAME)?.mut_structure());
-    Ok(())
+    Metas::default().attach(buffer, frame)
 }
 
 /// Says on `buffer`, if something of ours hangs there, how long its painting took, if it was painted, and what was over the budget by now.
 pub(crate) fn set_painted(buffer: &mut gst::BufferRef, time: Option<Duration>, over: Over) {
-    if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
-        let structure = meta.mut_structure();
+    if let Some(structure) = structure_mut(buffer, false) {
         if let Some(time) = time {
             structure.set("paint-time", nanoseconds(time));
         }
@@ -260,8 +300,36 @@ pub(crate) fn set_painted(buffer: &mut gst::BufferRef, time: Option<Duration>, o
 
 /// What hangs on `buffer`, if anything does.
 pub fn of(buffer: &gst::BufferRef) -> Option<Arc<FrameMeta>> {
-    let meta = gst::meta::CustomMeta::from_buffer(buffer, NAME).ok()?;
-    meta.structure().get::<Shared>(FIELD).ok().map(|shared| shared.0)
+    structure(buffer)?.get::<Shared>(FIELD).ok().map(|shared| shared.0)
+}
+
+/// The structure of our meta on `buffer`.
+#[allow(unsafe_code, reason = "the bindings' own way copies the meta's name for every buffer")]
+fn structure(buffer: &gst::BufferRef) -> Option<&gst::StructureRef> {
+    // SAFETY: the buffer is only looked at; its meta and the meta's structure live as long as it does and is not changed, which the borrow
+    // sees to.
+    unsafe {
+        let meta = gst::ffi::gst_buffer_get_custom_meta(buffer.as_mut_ptr(), C_NAME.as_ptr());
+        let structure = std::ptr::NonNull::new(meta)?;
+        let structure = gst::ffi::gst_custom_meta_get_structure(structure.as_ptr());
+        (!structure.is_null()).then(|| gst::StructureRef::from_glib_borrow(structure))
+    }
+}
+
+/// The same to be written to; hung there first, where it is `wanted` and is not.
+#[allow(unsafe_code, reason = "the bindings' own way copies the meta's name for every buffer")]
+fn structure_mut(buffer: &mut gst::BufferRef, wanted: bool) -> Option<&mut gst::StructureRef> {
+    // SAFETY: a buffer that is borrowed for writing may be written to; its meta and the meta's structure live as long as it does, and nobody else
+    // has them while the borrow lasts.
+    unsafe {
+        let mut meta = gst::ffi::gst_buffer_get_custom_meta(buffer.as_mut_ptr(), C_NAME.as_ptr());
+        if meta.is_null() && wanted {
+            meta = gst::ffi::gst_buffer_add_custom_meta(buffer.as_mut_ptr(), C_NAME.as_ptr());
+        }
+        let meta = std::ptr::NonNull::new(meta)?;
+        let structure = gst::ffi::gst_custom_meta_get_structure(meta.as_ptr());
+        (!structure.is_null()).then(|| gst::StructureRef::from_glib_borrow_mut(structure))
+    }
 }
 
 /// The badge's name in statistics.

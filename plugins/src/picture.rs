@@ -293,9 +293,14 @@ fn layout_of(format: PixelFormat, offset: &[usize], stride: &[i32]) -> Result<La
 }
 
 /// Cuts `bytes` into the planes to paint: each reaches to where the next begins.
-fn split(bytes: &mut [u8], layout: Layout, format: PixelFormat) -> Result<Vec<PlaneMut<'_>>, PictureError> {
+fn split(
+    bytes: &mut [u8],
+    layout: Layout,
+    format: PixelFormat,
+) -> Result<impl Iterator<Item = PlaneMut<'_>>, PictureError> {
     let count = format.planes();
-    let mut order: Vec<usize> = (0..count).collect();
+    let mut order = [0, 1, 2];
+    let order = &mut order[..count];
     order.sort_by_key(|&plane| layout.offset[plane]);
     let mut parts: [&mut [u8]; 3] = [&mut [], &mut [], &mut []];
     let mut rest = bytes;
@@ -309,7 +314,7 @@ fn split(bytes: &mut [u8], layout: Layout, format: PixelFormat) -> Result<Vec<Pl
         rest = before;
     }
     let planes = parts.into_iter().zip(layout.stride).take(count);
-    Ok(planes.map(|(bytes, stride)| PlaneMut { bytes, stride }).collect())
+    Ok(planes.map(|(bytes, stride)| PlaneMut { bytes, stride }))
 }
 
 #[cfg(test)]
@@ -361,7 +366,7 @@ mod tests {
             view.planes().iter().map(|plane| plane.bytes[0]).collect()
         };
         assert_eq!(firsts, [0, 24, 16]);
-        let planes = split(&mut bytes, layout, PixelFormat::I420).unwrap();
+        let planes: Vec<_> = split(&mut bytes, layout, PixelFormat::I420).unwrap().collect();
         let found: Vec<(u8, usize)> =
             planes.iter().map(|plane| (plane.bytes[0], plane.bytes.len())).collect();
         assert_eq!(found, [(0, 16), (24, 2), (16, 8)]);
@@ -383,7 +388,7 @@ mod tests {
     #[test]
     fn planes_in_the_same_place_can_not_be_painted() {
         let layout = Layout { offset: [0, 16, 16], stride: [4, 2, 2] };
-        let error = split(&mut [0; 24], layout, PixelFormat::I420).unwrap_err();
+        let error = split(&mut [0; 24], layout, PixelFormat::I420).err().unwrap();
         assert!(error.to_string().contains("inside another"), "{error}");
     }
 }

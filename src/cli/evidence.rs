@@ -8,6 +8,7 @@
 
 mod delay;
 mod fidelity;
+mod loopback;
 mod machine;
 mod page;
 
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use polyp::config::Mode;
+use polyp::config::{Mode, Segment};
 use polyp::frame::Size;
 use serde_json::{Value, json};
 
@@ -29,9 +30,13 @@ use super::plugin;
 use super::stopwatch::{Times, milliseconds};
 use delay::Delays;
 use fidelity::Fidelity;
+use loopback::{Change, Looped};
 
 /// The frame size in which pictures are compared: every format and style, each sample.
 const COMPARED: Size = Size::new(1280, 720);
+
+/// The first so many of [`NOT_SHOWN`] are shown by a loop of display and capture.
+const LOOPED: usize = 2;
 
 /// What can not be shown here.
 const NOT_SHOWN: [&str; 4] = [
@@ -61,6 +66,12 @@ pub(super) struct Evidence {
     /// What the picture's delay is held against
     #[arg(long, value_name = "TIME", default_value = "5.75ms", value_parser = duration)]
     picture: Duration,
+    /// Measure a real chain too, with a pattern that blinks: elements that show it, as "kmssink"
+    #[arg(long, value_name = "ELEMENTS", requires = "loopback")]
+    display: Option<String>,
+    /// And elements that bring it back from the display's output, as "v4l2src device=/dev/video0"
+    #[arg(long, value_name = "ELEMENTS", requires = "display")]
+    loopback: Option<String>,
     /// A folder that is not there yet, or empty: evidence.json, evidence.html, frames.csv
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -83,18 +94,44 @@ impl Evidence {
         let stream = (self.size, self.play.framerate);
         let delays = delay::measure(&segment, &self.play.overlay(), &kept, stream, self.time)?;
         drop(kept);
+        let looped = self.loop_back(&segment)?;
         eprintln!("polyp: pictures, {} frames in each format with each style", self.frames);
         let kept = Kept::paint(COMPARED, self.play.framerate)?;
         let stream = (COMPARED, self.play.framerate);
         let fidelity = fidelity::measure(&segment, &kept, stream, self.frames)?;
-        let evidence = self.evidence(&machine, &delays, &fidelity);
-        self.write(&evidence, &delays)?;
+        let evidence = self.evidence(&machine, &delays, looped.as_ref(), &fidelity);
+        self.write(&evidence, &delays, looped.as_ref())?;
         print!("{}", page::summary(&evidence));
         println!("{}", self.out.join("evidence.html").display());
         Ok(())
     }
 
-    fn evidence(&self, machine: &Value, delays: &Delays, fidelity: &[Fidelity]) -> Value {
+    /// The real chain, where there is one.
+    fn loop_back(&self, segment: &Segment) -> Result<Option<Looped>, Failure> {
+        let (Some(display), Some(from)) = (&self.display, &self.loopback) else { return Ok(None) };
+        eprintln!("polyp: the loop of display and capture, {} s", self.time.as_secs_f64());
+        let stream = (self.size, self.play.framerate);
+        loopback::measure((display, from), (segment, &self.play.overlay()), stream, self.time).map(Some)
+    }
+
+    fn loopback(&self, looped: &Looped) -> Value {
+        let [outside, added] = looped.times();
+        json!({
+            "display": self.display,
+            "capture": self.loopback,
+            "missed": looped.missed,
+            "outside": told(&outside),
+            "added": held(&added, self.picture),
+        })
+    }
+
+    fn evidence(
+        &self,
+        machine: &Value,
+        delays: &Delays,
+        looped: Option<&Looped>,
+        fidelity: &[Fidelity],
+    ) -> Value {
         let mut is: serde_json::Map<String, Value> =
             delays.engine.iter().map(|(name, value)| (name.replace('-', "_"), json!(value))).collect();
         let name = is.remove("engine");
@@ -142,11 +179,12 @@ impl Evidence {
                     "changed_outside": f.changed_outside, "changed_inside": f.changed_inside, "not_compared": f.not_compared,
                 })).collect::<Vec<_>>(),
             },
-            "not_shown": NOT_SHOWN,
+            "loopback": looped.map(|looped| self.loopback(looped)),
+            "not_shown": NOT_SHOWN.iter().skip(if looped.is_some() { LOOPED } else { 0 }).collect::<Vec<_>>(),
         })
     }
 
-    fn write(&self, evidence: &Value, delays: &Delays) -> Result<(), Failure> {
+    fn write(&self, evidence: &Value, delays: &Delays, looped: Option<&Looped>) -> Result<(), Failure> {
         let mut raw = "sequence,badge,picture_us,mask_age_us,annotation_us\n".to_owned();
         for frame in &delays.frames {
             let cell =
@@ -156,8 +194,10 @@ impl Evidence {
             raw += &format!("{},{},{picture},{age},{annotation}\n", frame.sequence, frame.badge);
         }
         let text = format!("{evidence:#}\n");
+        let page = page::write(evidence, delays, looped);
+        let looped = looped.map(|looped| ("loopback.csv", loopback_csv(looped)));
         for (name, text) in
-            [("frames.csv", raw), ("evidence.json", text), ("evidence.html", page::write(evidence, delays))]
+            [("frames.csv", raw), ("evidence.json", text), ("evidence.html", page)].into_iter().chain(looped)
         {
             let path = self.out.join(name);
             let mut file = std::fs::File::create_new(&path).map_err(unwritable(&path))?;
@@ -167,14 +207,24 @@ impl Evidence {
     }
 }
 
-/// A distribution, in milliseconds, and how often it is over its limit.
-fn held(times: &Times, limit: Duration) -> Value {
-    let percentiles = times.percentiles();
+fn loopback_csv(looped: &Looped) -> String {
+    let line = |change: &Change| format!("{},{}\n", change.outside.as_micros(), change.added.as_micros());
+    "outside_us,added_us\n".to_owned() + &looped.changes.iter().map(line).collect::<String>()
+}
+
+/// A distribution, in milliseconds.
+fn told(times: &Times) -> Value {
     let of = |(name, time): (&str, Option<Duration>)| (name.to_owned(), json!(time.map(milliseconds)));
     json!({
         "count": times.count(),
-        "ms": percentiles.into_iter().map(of).collect::<serde_json::Map<_, _>>(),
-        "limit_ms": milliseconds(limit),
-        "over": times.over(limit),
+        "ms": times.percentiles().into_iter().map(of).collect::<serde_json::Map<_, _>>(),
     })
+}
+
+/// A distribution, in milliseconds, and how often it is over its limit.
+fn held(times: &Times, limit: Duration) -> Value {
+    let mut value = told(times);
+    value["limit_ms"] = json!(milliseconds(limit));
+    value["over"] = json!(times.over(limit));
+    value
 }

@@ -207,7 +207,7 @@ fn paint(
         gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(Failure::build)?;
     let strides: Vec<usize> = frame.plane_stride().iter().map(|s| usize::try_from(*s).unwrap_or(0)).collect();
     let planes = frame.planes_data_mut().into_iter().zip(strides);
-    let planes = planes.map(|(bytes, stride)| PlaneMut { bytes, stride }).collect();
+    let planes = planes.map(|(bytes, stride)| PlaneMut { bytes, stride });
     let mut canvas =
         Canvas::new(frames.format, frames.size, Clip::COLORIMETRY, planes).map_err(Failure::build)?;
     (frames.paint)(index, &mut canvas)

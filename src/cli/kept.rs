@@ -34,8 +34,7 @@ impl Kept {
         };
         let paint = |index| {
             let (mut luma, mut chroma) = (plane(0), plane(1));
-            let planes =
-                [&mut luma, &mut chroma].map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).into();
+            let planes = [&mut luma, &mut chroma].map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
             let canvas = Canvas::new(PixelFormat::Nv12, size, Clip::COLORIMETRY, planes);
             clip.paint(index, &mut canvas.map_err(Failure::build)?)?;
             Ok([luma.0, chroma.0])

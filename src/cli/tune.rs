@@ -1,7 +1,7 @@
 //! `polyp tune`: which settings keep a budget on this machine, and which of those is the most accurate.
 //!
 //! Every candidate is played: kept frames at the camera's pace through `polyplive`, first without the picture waiting (`live`); those whose network is
-//! fast enough then with it (`locked`). Accuracy is the engine's own figure, from its manifest: what is measured here is time.
+//! fast enough then with it (`locked`). Where painting forbids all of them, other styles are tried. Accuracy is the engine's own figure, from its manifest: what is measured here is time.
 //!
 //! Not here: a queue's depth. There is one place for a frame that waits, and a newer one takes it: with more of them masks would only be older.
 
@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use polyp::config::{Config, Framerate, Mode, Precision, Segment, Source};
+use polyp::config::{Config, Framerate, Mode, Overlay, Precision, Segment, Source};
 use polyp::frame::Size;
+use polyp::overlay::STYLES;
 use polyp::trace::Stage;
 
 use super::failure::Failure;
@@ -21,12 +22,12 @@ use super::kept::Kept;
 use super::options::{duration, size};
 use super::stopwatch::{Times, milliseconds};
 use super::{live, measured, plugin, reading};
-use candidate::{Candidate, Card, Measured, Need, best};
+use candidate::{Candidate, Card, Measured, Need, best, nearest};
 
 /// Backends that are tried, with the numbers that each is tried in.
 const BACKENDS: [(&str, &[Precision]); 5] = [
-    ("openvino", &[Precision::F32, Precision::Bf16]),
-    ("ort", &[Precision::F32]),
+    ("openvino", &[Precision::F32, Precision::Bf16, Precision::Int8]),
+    ("ort", &[Precision::F32, Precision::Int8]),
     ("tensorrt-rtx", &[Precision::F16]),
     ("tensorrt", &[Precision::F16]),
     ("ort-tensorrt", &[Precision::F16]),
@@ -84,7 +85,8 @@ impl Tune {
             milliseconds(need.age),
             self.time.as_secs_f64()
         );
-        let found = self.measure_all(&config, &cards, &kept, size, &need)?;
+        let mut found = self.measure_all(&config, &cards, &kept, size, &need)?;
+        self.try_styles(&config, &kept, size, &need, &mut found)?;
         let title = format!("{stream}, budget {:.2} ms", milliseconds(need.budget));
         let svg = chart::draw(&title, &found, &need)?;
         write(&self.picture, &svg)?;
@@ -113,6 +115,7 @@ impl Tune {
             for (backend, precisions) in BACKENDS {
                 for (precision, threads) in precisions
                     .iter()
+                    .filter(|precision| **precision != Precision::Int8 || card.int8_loss.is_some())
                     .flat_map(|precision| threads.iter().map(move |threads| (precision, threads)))
                 {
                     let live = Candidate {
@@ -121,6 +124,7 @@ impl Tune {
                         precision: *precision,
                         threads: *threads,
                         mode: Mode::Live,
+                        style: None,
                     };
                     let measured = match self.measure(config, &live, kept, size, need) {
                         Ok(measured) => measured,
@@ -150,6 +154,30 @@ impl Tune {
         Ok(found)
     }
 
+    /// Where no setting keeps the budget and painting is what takes longest, other styles are tried with the nearest of them: they cost
+    /// less, and say less.
+    fn try_styles(
+        &self,
+        config: &Config,
+        kept: &Kept,
+        size: Size,
+        need: &Need,
+        found: &mut Vec<Measured>,
+    ) -> Result<(), Failure> {
+        let paints = |one: &&Measured| one.longest().is_some_and(|(stage, _)| stage == Stage::Paint);
+        let Some(nearest) = nearest(found).filter(paints).filter(|_| best(found, need).is_none()) else {
+            return Ok(());
+        };
+        let nearest = nearest.candidate.clone();
+        for style in STYLES.iter().map(|style| style.name()).filter(|name| *name != config.overlay.style) {
+            let candidate = Candidate { style: Some(style), ..nearest.clone() };
+            let measured = self.measure(config, &candidate, kept, size, need)?;
+            println!("{}", measured.row(found.len() + 1, need));
+            found.push(measured);
+        }
+        Ok(())
+    }
+
     fn measure(
         &self,
         config: &Config,
@@ -159,7 +187,7 @@ impl Tune {
         need: &Need,
     ) -> Result<Measured, Failure> {
         let segment = settings(&config.segment, candidate, need);
-        let element = live::make(&segment, &config.overlay, None)?;
+        let element = live::make(&segment, &overlay(&config.overlay, candidate), None)?;
         let outcome = measured::through(&element, "sink", kept, (size, self.fps), self.time)?;
         if outcome.interrupted {
             return Err(Failure::Interrupted);
@@ -193,6 +221,7 @@ impl Tune {
 
     fn write(&self, mut config: Config, chosen: &Measured, need: &Need) -> Result<(), Failure> {
         config.segment = settings(&config.segment, &chosen.candidate, need);
+        config.overlay = overlay(&config.overlay, &chosen.candidate);
         config.limits.budget = config.limits.budget.with(Stage::Picture, Some(self.budget));
         let text = config.to_toml().map_err(|error| Failure::Usage(error.to_string()))?;
         let head = format!(
@@ -225,6 +254,12 @@ fn settings(segment: &Segment, candidate: &Candidate, need: &Need) -> Segment {
         },
         ..segment.clone()
     }
+}
+
+/// The overlay's settings with the candidate's style.
+fn overlay(overlay: &Overlay, candidate: &Candidate) -> Overlay {
+    let style = candidate.style.map_or_else(|| overlay.style.clone(), str::to_owned);
+    Overlay { style, ..overlay.clone() }
 }
 
 fn source_size(source: &Source) -> Option<Size> {

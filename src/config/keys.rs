@@ -56,7 +56,7 @@ keys! {
             "the library that runs the engine; a missing one is refused, and replaced only where `fallback` says so";
         fallback: "names", "backends' names, each once and none that is `backend`", "`[]`: none",
             "what runs the engine where `backend` is missing or can not be opened or prepared, in this order; a warning says which one runs and why";
-        precision: "name", "`auto`, `f32`, `f16`, `bf16`", "`\"auto\"`", "the numbers that the network computes with";
+        precision: "name", "`auto`, `f32`, `f16`, `bf16`, `int8`", "`\"auto\"`", "the numbers that the network computes with";
         threads: "threads", "0 to 64", "`0`: left to the backend", "CPU threads that the network may use";
         isolation: "name", "`thread`, `process`", "`\"thread\"`",
             "where the network runs: in a thread of the pipeline, or in a process of its own with another in reserve, so that a crash, a stop or a hang of it never reaches the picture";

@@ -274,6 +274,8 @@ named! {
         F16 = "f16",
         /// 16-bit floats of 8 significant bits.
         Bf16 = "bf16",
+        /// 8-bit integers, of an engine that has them; CPUs alone.
+        Int8 = "int8",
     }
 }
 

@@ -31,14 +31,20 @@ pub(super) fn refine(
         let [right, down] = slope_of_error(of, place, texture, within, at)?;
         let step = [(xy * down - yy * right) / determinant, (xy * right - xx * down) / determinant];
         at = [at[0] + step[0], at[1] + step[1]];
-        if (at[0] - start[0]).hypot(at[1] - start[1]) > FURTHEST {
+        if square([at[0] - start[0], at[1] - start[1]]) > FURTHEST * FURTHEST {
             return None;
         }
-        if step[0].hypot(step[1]) < ENOUGH {
+        if square(step) < ENOUGH * ENOUGH {
             break;
         }
     }
     Some(at)
+}
+
+/// The square of a vector's length.
+#[inline(always)]
+fn square([x, y]: [f32; 2]) -> f32 {
+    x * x + y * y
 }
 
 /// Sums over the block of slope times error, both around their means.

@@ -51,7 +51,8 @@ impl Field {
         self.steps.clear();
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
             let (x, y) = self.layout.place(column, row);
-            let step = of.texture(column, row).holds().then(|| {
+            let mut step = None;
+            if of.texture(column, row).holds() {
                 // The window whose middle is nearest to the block's.
                 let nearest = |start: usize, count: usize| {
                     ((start / 4 + STEP / 2).saturating_sub(2) / STEP).min(count.saturating_sub(1))
@@ -59,10 +60,12 @@ impl Field {
                 let window = nearest(y, down) * across + nearest(x, across);
                 let near = self.coarse.get(window).copied().unwrap_or_default();
                 let seeds = [near, most, [0, 0]].map(|[x, y]| [2 * x, 2 * y]);
-                let [x2, y2] = best::<WINDOW>(of.half(), (x / 2, y / 2), within.half(), &seeds)?;
-                best::<BLOCK>(of.full(), (x, y), within.full(), &[[2 * x2, 2 * y2]])
-            });
-            self.steps.push(step.flatten());
+                let halfway = best::<WINDOW>(of.half(), (x / 2, y / 2), within.half(), &seeds);
+                if let Some([x2, y2]) = halfway {
+                    step = best::<BLOCK>(of.full(), (x, y), within.full(), &[[2 * x2, 2 * y2]]);
+                }
+            }
+            self.steps.push(step);
         }
     }
 

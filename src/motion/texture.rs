@@ -106,6 +106,7 @@ impl Tiles {
 }
 
 impl Texture {
+    #[inline(always)]
     fn add_row(&mut self, above: &[u8; TILE], here: &[u8; TILE + 2], below: &[u8; TILE]) {
         for i in 0..TILE {
             let x = i32::from(here[i + 2]) - i32::from(here[i]);

@@ -95,7 +95,6 @@ impl Painted {
 
     fn paint(&mut self, with: impl FnOnce(&mut Canvas<'_>)) {
         let planes = self.planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
-        let planes = planes.collect();
         with(&mut Canvas::new(self.format, self.size, colorimetry(self.format), planes).unwrap());
     }
 

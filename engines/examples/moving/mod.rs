@@ -43,7 +43,7 @@ impl Frame {
             .map(|plane| format.plane_extent(plane, SIZE))
             .map(|(stride, rows)| (vec![0; stride * rows], stride))
             .collect();
-        let canvas = planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).collect();
+        let canvas = planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
         clip.paint(index, &mut Canvas::new(format, SIZE, Clip::COLORIMETRY, canvas)?)?;
         Ok(Self { format, size: SIZE, colorimetry: Clip::COLORIMETRY, planes, truth: clip.truth(index) })
     }

@@ -38,6 +38,19 @@ impl Inspect {
             count(network.frame_params()),
             count(network.prompt_params())
         )?;
+        if let Some(int8) = &manifest.int8 {
+            writeln!(
+                out,
+                "int8          {} layers of {}, calibrated on {} pictures; {}, {} pictures: dice {:.4}, f32 {:.4}",
+                int8.layers,
+                int8.layers + int8.float_layers,
+                int8.calibrated_on,
+                int8.judged_on,
+                int8.count,
+                int8.dice_int8,
+                int8.dice_f32
+            )?;
+        }
         for (name, hash) in &manifest.files {
             let length = std::fs::metadata(self.dir.join(name))?.len();
             writeln!(out, "file          {name}, {length} bytes, sha256 {hash}")?;

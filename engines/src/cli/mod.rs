@@ -9,6 +9,8 @@ mod inspect;
 mod new;
 mod options;
 mod prompt;
+#[cfg(feature = "ort")]
+mod quantize;
 mod score;
 mod serve;
 mod verify;
@@ -17,7 +19,7 @@ use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
-/// Engine folders of the polyp network: make, inspect, verify, time and score them.
+/// Engine folders of the polyp network: make, inspect, verify, quantise, time and score them.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -33,6 +35,8 @@ enum Verb {
     New(new::New),
     Bench(bench::Bench),
     Build(build::Build),
+    #[cfg(feature = "ort")]
+    Quantize(quantize::Quantize),
     Score(score::Score),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -48,6 +52,8 @@ impl Cli {
             Verb::New(verb) => verb.run(out),
             Verb::Bench(verb) => verb.run(out),
             Verb::Build(verb) => verb.run(out),
+            #[cfg(feature = "ort")]
+            Verb::Quantize(verb) => verb.run(out),
             Verb::Score(verb) => verb.run(out),
             Verb::Serve(verb) => verb.run(),
         }

@@ -9,7 +9,9 @@ use polyp_engine::engine::{BACKENDS, Backend, Engine, Options, Precision};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::memory::PromptMemory;
-use polyp_engine::verify::{BF16_AGREEMENT, Difference, F16_AGREEMENT, F32_TOLERANCE, compare};
+use polyp_engine::verify::{
+    BF16_AGREEMENT, Difference, F16_AGREEMENT, F32_TOLERANCE, INT8_AGREEMENT, compare,
+};
 
 /// Verify a folder's files and prompt memory, and run every backend there is against the reference
 #[derive(Debug, Args)]
@@ -89,6 +91,7 @@ fn limits(precision: Precision) -> String {
     match precision {
         Precision::F16 => format!("expected agreement on {} %", 100.0 * F16_AGREEMENT),
         Precision::Bf16 => format!("expected agreement on {} %", 100.0 * BF16_AGREEMENT),
+        Precision::Int8 => format!("expected agreement on {} %", 100.0 * INT8_AGREEMENT),
         _ => format!("expected at most {F32_TOLERANCE:.0e} of the largest (at least 1)"),
     }
 }

@@ -186,6 +186,9 @@ __device__ static inline Between between_of(u32 pixel, u32 nodes, float scale) {
   return between;
 }
 
+// A square of a slope that is as good as none.
+#define LEAST_SQUARE 1e-18f
+
 // The probability, its slopes across and down, and its slope to the next node across; slopes per pixel.
 struct Node {
   float p, across, down, own;
@@ -236,8 +239,16 @@ __device__ static inline float from_middle(u32 place, u32 period) {
 
 // Binary entropy, nearly.
 __device__ static inline float doubt_of(float p) {
-  float root = sqrtf(4.0f * p * (1.0f - p));
-  return root * sqrtf(root);
+  float x = 4.0f * p * (1.0f - p);
+  float near = bits_float(0x4F58CAE5u - (float_bits(x) >> 2)), square = near * near;
+  return x * near * (1.25f - 0.25f * x * square * square);
+}
+
+// One divided by the root of `x`, which is above 0, as the CPU's painter takes it.
+__device__ static inline float inverse_root(float x) {
+  float near = bits_float(0x5F3759DFu - (float_bits(x) >> 1)), half = 0.5f * x;
+  float nearer = near * (1.5f - half * near * near);
+  return nearer * (1.5f - half * nearer * nearer);
 }
 
 // What the layers cover of pixel (x, y) of the frame.
@@ -256,14 +267,16 @@ __device__ static inline void shade(const Overlay &overlay, const u8 *probabilit
   float p = lerp_of(upper.p, lower.p, down.along);
   float slope_across = lerp_of(upper.across, lower.across, down.along), slope_down = lerp_of(upper.down, lower.down, down.along);
   float own_across = lerp_of(upper.own, lower.own, down.along), own_down = (lower.p - upper.p) * overlay.down;
-  float smooth = slope_across * slope_across + slope_down * slope_down;
+  float square_across = slope_across * slope_across, square_down = slope_down * slope_down;
+  float smooth = square_across + square_down;
   float steep = own_across * own_across + own_down * own_down;
-  float slope = sqrtf(smooth > steep ? smooth : steep);
-  float run = 1.0f / (slope > overlay.flat ? slope : overlay.flat);
-  float firm = slope * (1.0f / overlay.flat);
+  float square = smooth > steep ? smooth : steep;
+  float inverse = inverse_root(square > LEAST_SQUARE ? square : LEAST_SQUARE), per_flat = 1.0f / overlay.flat;
+  float run = inverse < per_flat ? inverse : per_flat;
+  float firm = square * inverse * per_flat;
   float weight = firm < 1.0f ? firm : 1.0f;
   if (overlay.dash_px != 0) {
-    bool upright = magnitude(slope_across) > magnitude(slope_down);
+    bool upright = square_across > square_down;
     weight = weight * unit(overlay.half_dash_px - from_middle(upright ? y : x, overlay.dash_px) + 0.5f);
   }
   if (overlay.tint == INSIDE) {

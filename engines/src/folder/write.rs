@@ -10,8 +10,8 @@ use polyp::model::{ModelSpec, Network, PROMPT_TOKENS};
 use super::{EngineFolder, sha256_of};
 use crate::error::EngineError;
 use crate::manifest::{
-    DataSource, FILES, FORMAT_VERSION, MANIFEST_FILE, MEMORY_FILE, MODEL_FILE, Manifest, Metric, PROMPT_FILE,
-    PromptInfo,
+    DataSource, FILES, FORMAT_VERSION, INT8_FILE, Int8, MANIFEST_FILE, MEMORY_FILE, MODEL_FILE, Manifest,
+    Metric, PROMPT_FILE, PromptInfo,
 };
 use crate::memory::PromptMemory;
 use crate::onnx;
@@ -68,13 +68,7 @@ pub fn write_folder(
         });
     }
     memory.check(&network)?;
-    if fs::symlink_metadata(dir).is_ok() {
-        return Err(EngineError::Refused {
-            option: "folder to write",
-            expected: "a name that nothing has yet".to_owned(),
-            found: dir.display().to_string(),
-        });
-    }
+    refuse_taken(dir)?;
     let part = Part::beside(dir)?;
     onnx::export(&network, weights, &part.0.join(MODEL_FILE))?;
     prompt_weights.write_safetensors(&part.0.join(PROMPT_FILE))?;
@@ -98,6 +92,7 @@ pub fn write_folder(
         weights: new.weights,
         data: new.data,
         metrics: new.metrics,
+        int8: None,
         files,
     };
     let path = part.0.join(MANIFEST_FILE);
@@ -105,6 +100,60 @@ pub fn write_folder(
     fs::write(&path, manifest.to_json(&path)?).map_err(EngineError::file("write", &path))?;
     fs::rename(&part.0, dir).map_err(EngineError::file("rename a finished folder to", dir))?;
     EngineFolder::open(dir)
+}
+
+/// Writes a folder that is `folder` with a network in 8-bit integers, `graph`, beside its own, if it is good enough: `judge` opens and
+/// scores it. Written as [`write_folder`] does; nothing is left of one that is refused.
+///
+/// # Errors
+/// [`EngineError::Refused`] when there is something at `dir` already; [`EngineError::Field`] when `judge` found that it lost more than
+/// [`INT8_TOLERANCE`](crate::manifest::INT8_TOLERANCE); what `judge` says; [`EngineError::File`] when a file can not be written.
+pub fn write_int8(
+    dir: &Path,
+    folder: &EngineFolder,
+    graph: &[u8],
+    judge: impl FnOnce(&EngineFolder) -> Result<Int8, EngineError>,
+) -> Result<EngineFolder, EngineError> {
+    refuse_taken(dir)?;
+    let part = Part::beside(dir)?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = part.0.join(name);
+        fs::write(&path, bytes).map_err(EngineError::file("write", &path))
+    };
+    for name in FILES {
+        write(name, &folder.read(name)?)?;
+    }
+    write(INT8_FILE, graph)?;
+    let mut manifest = folder.manifest().clone();
+    manifest.files.insert(INT8_FILE.to_owned(), sha256_of(&part.0.join(INT8_FILE))?);
+    // To be opened it has to be vouched for; nobody else sees it before it is judged.
+    manifest.int8 = Some(Int8 {
+        calibrated_on: 0,
+        layers: 0,
+        float_layers: 0,
+        judged_on: "nothing yet".to_owned(),
+        count: 0,
+        dice_f32: 0.0,
+        dice_int8: 0.0,
+    });
+    let path = part.0.join(MANIFEST_FILE);
+    write(MANIFEST_FILE, manifest.to_json(&path)?.as_bytes())?;
+    manifest.int8 = Some(judge(&EngineFolder::open(&part.0)?)?);
+    manifest.check(&dir.join(MANIFEST_FILE))?;
+    write(MANIFEST_FILE, manifest.to_json(&path)?.as_bytes())?;
+    fs::rename(&part.0, dir).map_err(EngineError::file("rename a finished folder to", dir))?;
+    EngineFolder::open(dir)
+}
+
+fn refuse_taken(dir: &Path) -> Result<(), EngineError> {
+    if fs::symlink_metadata(dir).is_err() {
+        return Ok(());
+    }
+    Err(EngineError::Refused {
+        option: "folder to write",
+        expected: "a name that nothing has yet".to_owned(),
+        found: dir.display().to_string(),
+    })
 }
 
 /// Writes a folder with random weights, for measuring speed and for tests: it sees no polyps, and its

@@ -61,7 +61,7 @@ pub(super) fn ints(name: &str, values: &[usize]) -> Attribute {
     }
 }
 
-fn tensor(name: Option<String>, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> Tensor {
+pub(super) fn tensor(name: Option<String>, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> Tensor {
     Tensor {
         name,
         dims: dims.iter().map(|&length| length as i64).collect(),

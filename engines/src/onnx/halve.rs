@@ -36,7 +36,7 @@ pub fn halve(from: &Path, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
 }
 
 /// What is wrong: the field, what was expected, what was found.
-type Refusal = (String, String, String);
+pub(super) type Refusal = (String, String, String);
 
 fn halved(mut graph: Graph) -> Result<Graph, Refusal> {
     let mut weights = BTreeMap::new();
@@ -65,7 +65,10 @@ fn halved(mut graph: Graph) -> Result<Graph, Refusal> {
 }
 
 /// Folds every norm into the convolution that alone feeds it.
-fn fold_norms(nodes: &mut Vec<Node>, weights: &mut BTreeMap<String, Array>) -> Result<(), Refusal> {
+pub(super) fn fold_norms(
+    nodes: &mut Vec<Node>,
+    weights: &mut BTreeMap<String, Array>,
+) -> Result<(), Refusal> {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for name in nodes.iter().flat_map(|node| &node.input) {
         *uses.entry(name.clone()).or_default() += 1;

@@ -127,6 +127,8 @@ pub(super) struct Tensor {
 /// [`Tensor::data_type`] and [`TensorType::elem_type`].
 pub(super) mod data_type {
     pub(in super::super) const FLOAT: i32 = 1;
+    pub(in super::super) const UINT8: i32 = 2;
+    pub(in super::super) const INT8: i32 = 3;
     pub(in super::super) const INT64: i32 = 7;
     pub(in super::super) const FLOAT16: i32 = 10;
     pub(in super::super) const BFLOAT16: i32 = 16;

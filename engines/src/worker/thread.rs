@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use polyp::decode::Decoder;
-use polyp::frame::{FrameCopy, Rect, Size};
-use polyp::input::{InputSpec, Placement};
-use polyp::preprocess::Preprocessor;
+use polyp::frame::{Rect, Size};
+use polyp::input::Placement;
+use polyp::reuse::Reuse;
 use polyp::segmentation::Segmentation;
 
 use super::batch::{Costs, Decision, Load, decide, size_of};
 use super::client::{Client, is_same, lock};
 use super::job::{Input, Job, Reply, Timing};
+use super::single::{Of, Single, not_a_card};
 use crate::cuda::frame::{CardFrame, FrameRing};
 use crate::engine::{Description, Engine, Mask};
 use crate::error::{EngineError, caught};
@@ -24,7 +25,7 @@ use crate::memory::PromptMemory;
 const WARM_UP_RUNS: usize = 2;
 /// Segmentations kept in the hope that nobody shows them any more: those that overlays, recorders and metas
 /// hold at once, and one.
-const KEPT_SEGMENTATIONS: usize = 8;
+const KEPT_SEGMENTATIONS: usize = 24;
 /// While batches are on the card and another could be begun, the thread looks this often whether one is done.
 const GLANCE: Duration = Duration::from_micros(100);
 
@@ -111,12 +112,8 @@ struct Batch {
 /// What the thread owns besides the engine.
 pub(super) struct Thread {
     hub: Arc<Hub>,
-    decoder: Decoder,
-    /// Makes inputs of copies, and the one that it made last.
-    preprocessor: Option<Preprocessor>,
-    image: Vec<f32>,
-    logits: Vec<f32>,
-    segmentations: Vec<Arc<Segmentation>>,
+    single: Single,
+    segmentations: Reuse<Segmentation>,
     masks: Vec<Result<Mask, EngineError>>,
     costs: Costs,
     /// Batches on the card, the oldest first.
@@ -129,11 +126,8 @@ impl Thread {
     pub(super) fn new(hub: Arc<Hub>, decoder: Decoder, alive: Sender<()>) -> Self {
         Self {
             hub,
-            decoder,
-            preprocessor: None,
-            image: Vec::new(),
-            logits: Vec::new(),
-            segmentations: Vec::new(),
+            single: Single::new(decoder),
+            segmentations: Reuse::new(KEPT_SEGMENTATIONS),
             masks: Vec::new(),
             costs: Costs::default(),
             flying: VecDeque::new(),
@@ -255,32 +249,11 @@ impl Thread {
     ) {
         let begun = Instant::now();
         *lock(&self.hub.busy) = Some(begun);
-        let mut prepared = Duration::ZERO;
-        let inferred = match &input {
-            Input::Image(image) => self.infer(engine, image, memory),
-            Input::Copy(copy, spec) => {
-                let made = self.prepare(copy, *spec);
-                prepared = begun.elapsed();
-                made.and_then(|()| {
-                    let image = std::mem::take(&mut self.image);
-                    let inferred = self.infer(engine, &image, memory);
-                    self.image = image;
-                    inferred
-                })
-            }
-            Input::Frame(_) => Err(not_a_card()),
-        };
-        let decoding = Instant::now();
-        let outcome = inferred.and_then(|()| self.decode(job.placement, job.pts, job.sequence));
-        let timing = Timing {
-            queued: job.queued,
-            begun: Some(begun),
-            prepared,
-            inferred: decoding - begun - prepared,
-            decoded: decoding.elapsed(),
-        };
+        let Waited { sequence, pts, generation, placement, queued } = job;
+        let of = Of { placement, pts, sequence };
+        let (outcome, timing) = self.single.run(engine, &input, memory, of, &mut self.segmentations);
+        let timing = Timing { queued, begun: Some(begun), ..timing };
         self.set_busy();
-        let Waited { sequence, pts, generation, .. } = job;
         let outcome = outcome.map_err(Arc::new);
         client.send(Reply { sequence, pts, generation, outcome, timing, input: Some(input) });
     }
@@ -308,7 +281,9 @@ impl Thread {
             let decoding = Instant::now();
             let Waited { sequence, pts, generation, placement, queued } = job;
             let outcome = match mask {
-                Ok(mask) => keep(&mut self.segmentations, |mut probability| {
+                Ok(mask) => self.segmentations.share(|old| {
+                    let mut probability =
+                        old.map_or_else(Vec::new, |old| std::mem::take(&mut old.probability));
                     probability.clear();
                     probability.extend_from_slice(&mask.probability);
                     Ok(Segmentation { probability, placement, pts, sequence })
@@ -352,74 +327,14 @@ impl Thread {
             .map_err(|cause| EngineError::Worker { message: format!("side of {side} px: {cause}") })?;
         let whole = Rect::whole(Size::new(side_px, side_px));
         let placement = Placement { source: whole, target: whole, side_px };
-        let (black, memory) = (vec![0.0; 3 * side * side], first.memory());
+        let (black, memory) = (Input::Image(vec![0.0; 3 * side * side]), first.memory());
+        let of = Of { placement, pts: Duration::ZERO, sequence: 0 };
         for _ in 0..WARM_UP_RUNS {
             if self.hub.stop.load(Ordering::Relaxed) {
                 return Err(EngineError::Worker { message: "stopped while starting".to_owned() });
             }
-            self.infer(engine.as_mut(), &black, &memory)?;
-            self.decode(placement, Duration::ZERO, 0)?;
+            self.single.run(engine.as_mut(), &black, &memory, of, &mut self.segmentations).0?;
         }
         Ok(engine)
     }
-
-    /// Makes the network's input of a copy, into `self.image`.
-    fn prepare(&mut self, copy: &FrameCopy, spec: InputSpec) -> Result<(), EngineError> {
-        let side = spec.side_px as usize;
-        self.image.resize(3 * side * side, 0.0);
-        let kept = self.preprocessor.take().filter(|kept| *kept.spec() == spec);
-        let preprocessor = self.preprocessor.insert(kept.unwrap_or_else(|| Preprocessor::new(spec)));
-        let image = &mut self.image;
-        caught("making the input", || Ok(preprocessor.run(&copy.view(), copy.source(), image).map(drop)?))
-    }
-
-    fn infer(
-        &mut self,
-        engine: &mut dyn Engine,
-        image: &[f32],
-        memory: &PromptMemory,
-    ) -> Result<(), EngineError> {
-        let logits = &mut self.logits;
-        // The engine is used on after a panic: it may fail again, and that is said for every frame, but it can not take
-        // the thread with it.
-        caught("running", || engine.infer(image, 1, memory, logits))
-    }
-
-    /// The segmentation that the logits are.
-    fn decode(
-        &mut self,
-        placement: Placement,
-        pts: Duration,
-        sequence: u64,
-    ) -> Result<Arc<Segmentation>, EngineError> {
-        let Self { decoder, logits, segmentations, .. } = self;
-        keep(segmentations, |old| Ok(decoder.decode(logits, placement, pts, sequence, Some(old))?))
-    }
-}
-
-/// Frames were given to an engine that takes inputs.
-fn not_a_card() -> EngineError {
-    EngineError::Input {
-        what: "frame".to_owned(),
-        expected: "the network's input, for this engine".to_owned(),
-        found: "a frame".to_owned(),
-    }
-}
-
-/// Keeps the segmentation that `make` makes of the memory of one that nobody shows any more, if there is one.
-fn keep(
-    kept: &mut Vec<Arc<Segmentation>>,
-    make: impl FnOnce(Vec<u8>) -> Result<Segmentation, EngineError>,
-) -> Result<Arc<Segmentation>, EngineError> {
-    if let Some(free) = kept.iter_mut().find(|kept| Arc::strong_count(kept) == 1)
-        && let Some(segmentation) = Arc::get_mut(free)
-    {
-        *segmentation = make(std::mem::take(&mut segmentation.probability))?;
-        return Ok(Arc::clone(free));
-    }
-    let fresh = Arc::new(make(Vec::new())?);
-    if kept.len() < KEPT_SEGMENTATIONS {
-        kept.push(Arc::clone(&fresh));
-    }
-    Ok(fresh)
 }

@@ -87,7 +87,7 @@ fn frames_are_painted_as_here_and_memory_is_asked_for_once() {
                 let mask = mask(side);
                 let shown = mask.shown_on(Duration::ZERO, LIMIT).unwrap();
                 let planes = expected.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
-                let mut canvas = Canvas::new(format, SIZE, colorimetry(format), planes.collect()).unwrap();
+                let mut canvas = Canvas::new(format, SIZE, colorimetry(format), planes).unwrap();
                 style.paint(&shown, &settings, &mut canvas, &mut scratch);
                 paint_badge(&badge, &settings, &mut canvas, &mut scratch);
                 let before = found.clone();

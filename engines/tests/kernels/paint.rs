@@ -29,7 +29,7 @@ impl Work<'_> {
     fn on_cpu(&self, format: PixelFormat, frame: &Frame, scratch: &mut Scratch) -> Frame {
         let mut painted = frame.clone();
         let planes = painted.planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
-        let mut canvas = Canvas::new(format, frame.size, frame.colorimetry, planes.collect()).unwrap();
+        let mut canvas = Canvas::new(format, frame.size, frame.colorimetry, planes).unwrap();
         self.style.paint(&self.shown, &self.settings, &mut canvas, scratch);
         if let Some(badge) = &self.badge {
             paint_badge(badge, &self.settings, &mut canvas, scratch);
@@ -239,7 +239,7 @@ fn badges_are_painted_alike_at_every_size() {
                 let settings = Settings { badge: size.width % 2 == 0, ..Settings::default() };
                 let (mut expected, mut found) = (frame.clone(), frame.clone());
                 let planes = expected.planes.iter_mut();
-                let planes = planes.map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).collect();
+                let planes = planes.map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
                 let mut canvas = Canvas::new(format, size, frame.colorimetry, planes).unwrap();
                 paint_badge(&badge, &settings, &mut canvas, &mut Scratch::default());
                 let plate = badge.plate(&settings, size);

@@ -18,6 +18,7 @@ use polyp::overlay::{Badge, Scratch, paint_badge};
 use polyp::segmentation::Moved;
 use polyp::trace::Stage;
 use polyp_engine::cuda::painter::Drawing;
+use tracing::trace_span;
 
 use super::card::CardPainter;
 use super::properties::PROPERTIES;
@@ -155,6 +156,7 @@ impl PolypOverlay {
         };
         // A buffer without a timestamp has the time that the segmenter counted for it.
         let time = running_time(&*self.obj(), buffer).unwrap_or(frame.time);
+        let _paint = trace_span!("paint", sequence = frame.sequence).entered();
         let begun = Instant::now();
         let verdict = verdict(frame, picture.size(), time, settings.max_mask_age, moved);
         if verdict.shown.is_none() && verdict.badge == Badge::Live && !settings.paint.badge {

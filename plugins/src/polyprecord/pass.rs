@@ -7,6 +7,7 @@ use crossbeam_channel::TrySendError;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use polyp::trace::Stage;
+use tracing::trace_span;
 
 use super::imp::PolypRecord;
 use super::order::{Item, Order};
@@ -30,6 +31,7 @@ const ON_CARD: &str = "on a card";
 impl PolypRecord {
     /// Hands a copy of the frame to the writer, if one is at work. Never waits.
     pub(super) fn see(&self, buffer: &gst::Buffer) {
+        let _record = trace_span!("record").entered();
         let begun = Instant::now();
         let Some(meta) = self.hand_over(buffer) else { return };
         if let Some(ledger) = &meta.ledger {

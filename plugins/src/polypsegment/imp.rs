@@ -29,6 +29,7 @@ use super::successor::Successor;
 use polyp::trace::Ledger;
 
 use crate::lock::lock;
+use crate::meta::Metas;
 use crate::picture::{self, Picture};
 use crate::property;
 use crate::troubles::Troubles;
@@ -49,6 +50,8 @@ pub struct PolypSegment {
     pub(super) stats: Mutex<Stats>,
     /// Every frame's times, from here to the painter.
     pub(super) ledger: Arc<Ledger>,
+    /// What hangs on the frames that are on their way.
+    pub(super) metas: Mutex<Metas>,
     /// What serves them; `None` where nobody asked for it.
     server: Mutex<Option<Server>>,
     /// A prompt that is ready for the next frame.
@@ -178,6 +181,7 @@ impl BaseTransformImpl for PolypSegment {
             .filter(Running::is_swapping)
             .and_then(|_| self.leave_swap("stopped before the engine was in force"));
         *lock(&self.memory) = None;
+        *lock(&self.metas) = Metas::default();
         let stream = (lock(&self.stream).take(), waiting);
         let server = lock(&self.server).take();
         drop(server);

@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::start::Ready;
 use crate::card::FEATURE;
 use crate::lock::lock;
-use crate::meta::{self, FrameMeta, Over, Trace, nanoseconds};
+use crate::meta::{FrameMeta, Over, Trace, nanoseconds};
 use crate::picture::Picture;
 use crate::timeline::running_time;
 
@@ -92,7 +92,7 @@ impl PolypSegment {
             over,
             ledger,
         };
-        if let Err(error) = meta::attach(buffer.make_mut(), frame) {
+        if let Err(error) = lock(&self.metas).attach(buffer.make_mut(), frame) {
             gst::error!(CAT, imp = self, "{error}");
         }
     }

@@ -17,6 +17,7 @@ use polyp_engine::cuda::arguments::SourceFormat;
 use polyp_engine::cuda::frame::CardFrame;
 use polyp_engine::error::EngineError;
 use polyp_engine::worker::Timing;
+use tracing::trace_span;
 
 use super::alarm::Alarm;
 use super::follow::Follower;
@@ -212,6 +213,7 @@ impl Stream {
 
     /// Segments one frame. In live mode it never waits; in locked mode until the latency budget is spent.
     pub(super) fn segment(&mut self, frame: &Frame<'_>, settings: &Settings, trace: &mut Trace) -> Outcome {
+        let _segment = trace_span!("segment", sequence = frame.sequence).entered();
         if !settings.enabled {
             return Outcome::none(Badge::Off);
         }
@@ -299,6 +301,7 @@ fn follow(
     outcome: Outcome,
     trace: &mut Trace,
 ) -> Outcome {
+    let _motion = trace_span!("motion").entered();
     let begun = Instant::now();
     follower.see(picture, frame.buffer, region, frame.time);
     let outcome = match &outcome.segmentation {
@@ -335,6 +338,7 @@ fn locked(
     if let Err((cause, sentence)) = ask(session, picture, frame, budget, trace) {
         return Outcome::fault(cause, sentence);
     }
+    let _wait = trace_span!("wait").entered();
     let begun = Instant::now();
     let answer = session.answer_until(frame.sequence, trace.arrived + budget, frame.wanted);
     trace.mark(Stage::Wait, begun);
@@ -356,6 +360,7 @@ fn ask(
     useful: Duration,
     trace: &mut Trace,
 ) -> Result<(), (Cause, String)> {
+    let _copy = trace_span!("copy").entered();
     let begun = Instant::now();
     let deadline = trace.arrived + useful;
     let asked = if picture.is_on_card() {

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gst::prelude::*;
 use gstpolyp::meta;
 use gstpolyp::polypsegment::BUDGET;
 use polyp::overlay::Badge;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::fixture::{GRAY_CAPS, Orders, Rig, at, gray, is_held, segmenter};
 
@@ -147,4 +148,45 @@ fn figures_are_served_while_it_runs_and_no_longer() {
     drop(rig);
     element.set_state(gst::State::Null).unwrap();
     assert!(get("/metrics").is_err());
+}
+
+/// What is written down by `tracing`, as text.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_listens_to_tracing_hears_of_every_stage() {
+    let written = Written::default();
+    let to = written.clone();
+    let listening = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || to.clone())
+        .finish();
+    let mut rig = crate::motion::rig(&Arc::default());
+    let overlay = gst::ElementFactory::make("polypoverlay").build().unwrap();
+    let mut overlay = Rig::new(&overlay, crate::motion::CAPS);
+    tracing::subscriber::with_default(listening, || {
+        for index in 0..30 {
+            std::thread::sleep(at(1).into());
+            let (buffer, _) = rig.pass(crate::motion::frame(1, index, 160));
+            overlay.pass(buffer);
+        }
+    });
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    // Each with the frame that it is about; the network's are in a thread of its own, which this does not hear.
+    for span in ["segment{sequence=3}:", "segment{sequence=29}:motion:", ":copy:", "paint{sequence=29}:"] {
+        assert!(text.contains(span), "{span} in {text}");
+    }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod alarm;
+mod allocations;
 mod budget;
 mod card_memory;
 mod cuda_memory;

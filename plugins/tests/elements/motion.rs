@@ -14,13 +14,13 @@ use crate::fixture::{Orders, Rig, at, is_held, mask_of, segmenter};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
-const CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=30/1";
+pub(crate) const CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=30/1";
 /// How far the picture moves from frame to frame, in pixels across and down.
 const STEP: (f64, f64) = (3.0, -2.0);
 
 /// A cut-out of a texture without a period, `index` steps along. `scene` names the texture, `corner` is the first pixel's level, which
 /// the obedient engine answers with.
-fn frame(scene: u64, index: u64, corner: u8) -> gst::Buffer {
+pub(crate) fn frame(scene: u64, index: u64, corner: u8) -> gst::Buffer {
     let moved = |place: usize, step: f64| place as f64 - step * index as f64;
     let mut data = Vec::with_capacity(WIDTH * HEIGHT * 3);
     for (x, y) in (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y))) {
@@ -52,7 +52,7 @@ fn texture(scene: u64, x: f64, y: f64) -> u8 {
     (40.0 + 176.0 * (upper * (1.0 - down) + lower * down)) as u8
 }
 
-fn rig(orders: &Arc<Orders>) -> Rig {
+pub(crate) fn rig(orders: &Arc<Orders>) -> Rig {
     let element = segmenter(orders);
     element.set_property("motion-compensation", true);
     Rig::new(&element, CAPS)

@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::super::html::{self, escaped, row};
 use super::super::stopwatch::{Times, milliseconds};
 use super::delay::Delays;
+use super::loopback::Looped;
 
 /// Bars of a distribution.
 const BARS: usize = 40;
 
 /// The page.
-pub(super) fn write(evidence: &Value, delays: &Delays) -> String {
+pub(super) fn write(evidence: &Value, delays: &Delays, looped: Option<&Looped>) -> String {
     let skip = "<a class=\"skip\" href=\"#fidelity\">To the figures</a>";
     let mut page = html::begin("Bench tests", skip);
     page += &section("conditions", "Under what conditions", &conditions(evidence));
@@ -33,6 +34,9 @@ pub(super) fn write(evidence: &Value, delays: &Delays) -> String {
         &(delay(&evidence["picture_delay"], "From a frame's entry into the element to its leaving it.")
             + &histogram(&delays.picture, limits("picture_delay"), "Delay of the video")),
     );
+    if let Some(looped) = looped {
+        page += &section("loopback", "Delay of a real chain", &loopback(&evidence["loopback"], looped));
+    }
     let not_shown = evidence["not_shown"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let items: String = not_shown.map(|text| format!("<li>{}</li>", escaped(text))).collect();
     page += &section("not-shown", "What this can not show", &format!("<ul>{items}</ul>"));
@@ -98,6 +102,24 @@ fn fidelity(evidence: &Value) -> String {
     )
 }
 
+/// What the loop of display and capture showed.
+fn loopback(of: &Value, looped: &Looped) -> String {
+    let [_, added] = looped.times();
+    let how = format!(
+        "<p>A pattern that blinks, shown by <code>{}</code> and brought back by <code>{}</code>. {} changes came back, {} did not before the next one.</p>",
+        escaped(&text(&of["display"])),
+        escaped(&text(&of["capture"])),
+        looped.changes.len(),
+        text(&of["missed"]),
+    );
+    let limit = of["added"]["limit_ms"].as_f64().unwrap_or_default();
+    how + &delay(
+        &of["outside"],
+        "Outside of the device: from a change's being handed to the display to its frame's entry into the element.",
+    ) + &delay(&of["added"], "What the device adds: from that frame's entry to its leaving.")
+        + &histogram(&added, limit, "Delay that the device adds")
+}
+
 fn delay(of: &Value, how: &str) -> String {
     let mut rows = row("frames", &text(&of["count"]));
     for (name, value) in of["ms"].as_object().into_iter().flatten() {
@@ -105,8 +127,10 @@ fn delay(of: &Value, how: &str) -> String {
             value.as_f64().map_or_else(|| "not told: too few frames".to_owned(), |ms| format!("{ms:.2} ms"));
         rows += &row(name, &told);
     }
-    rows += &row("limit", &format!("{:.2} ms", of["limit_ms"].as_f64().unwrap_or_default()));
-    rows += &row("frames over it", &text(&of["over"]));
+    if let Some(limit) = of["limit_ms"].as_f64() {
+        rows += &row("limit", &format!("{limit:.2} ms"));
+        rows += &row("frames over it", &text(&of["over"]));
+    }
     format!("<p>{how}</p><table><tbody>{rows}</tbody></table>")
 }
 
@@ -150,8 +174,14 @@ pub(super) fn summary(evidence: &Value) -> String {
         "outside of the overlay: {} of {} samples changed, in {} frames, {} of them with a mask\n",
         fidelity["changed_outside"], fidelity["outside"], fidelity["frames"], fidelity["with_mask"]
     );
-    for (name, what) in [("annotation_delay", "annotation delay"), ("picture_delay", "video delay")] {
-        let of = &evidence[name];
+    let mut delays = vec![
+        (&evidence["annotation_delay"], "annotation delay"),
+        (&evidence["picture_delay"], "video delay"),
+    ];
+    if evidence["loopback"].is_object() {
+        delays.push((&evidence["loopback"]["added"], "delay added to a real chain"));
+    }
+    for (of, what) in delays {
         let told: Vec<String> = of["ms"]
             .as_object()
             .into_iter()

@@ -155,7 +155,7 @@ mod tests {
     fn painted(scenes: &Scenes, index: u64) -> Vec<u8> {
         let (mut luma, mut chroma) = (vec![0; SIZE.area()], vec![0; SIZE.area() / 2]);
         let planes = [&mut luma, &mut chroma].map(|bytes| PlaneMut { bytes, stride: SIZE.width as usize });
-        let mut canvas = Canvas::new(PixelFormat::Nv12, SIZE, Clip::COLORIMETRY, planes.into()).unwrap();
+        let mut canvas = Canvas::new(PixelFormat::Nv12, SIZE, Clip::COLORIMETRY, planes).unwrap();
         scenes.paint(index, &mut canvas).unwrap();
         [luma, chroma].concat()
     }

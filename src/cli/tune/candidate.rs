@@ -24,6 +24,8 @@ pub(super) struct Card {
     pub(super) side_px: u64,
     /// Dice per image of its test set of real pictures, if it was tested; and which set.
     pub(super) dice: Option<(f64, String)>,
+    /// What its network in 8-bit integers lost of its Dice on validation, if it has one.
+    pub(super) int8_loss: Option<f64>,
 }
 
 impl Card {
@@ -54,6 +56,7 @@ impl Card {
             name: name.to_owned(),
             side_px: side.ok_or_else(|| field("input.side_px"))?,
             dice: dice(&manifest),
+            int8_loss: int8_loss(&manifest),
         })
     }
 }
@@ -68,6 +71,11 @@ fn dice(manifest: &Value) -> Option<(f64, String)> {
     Some((metric.get("value")?.as_f64()?, metric.get("data_set")?.as_str()?.to_owned()))
 }
 
+fn int8_loss(manifest: &Value) -> Option<f64> {
+    let of = |name: &str| manifest.pointer(&format!("/int8/{name}"))?.as_f64();
+    Some(of("dice_f32")? - of("dice_int8")?)
+}
+
 /// Settings.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidate {
@@ -76,13 +84,25 @@ pub(super) struct Candidate {
     pub(super) precision: Precision,
     pub(super) threads: u32,
     pub(super) mode: Mode,
+    /// The overlay's style, where it is not the configuration's.
+    pub(super) style: Option<&'static str>,
+}
+
+impl Candidate {
+    /// The engine's Dice; where it computes in 8-bit integers, less what those lost on validation.
+    pub(super) fn dice(&self) -> Option<f64> {
+        let (dice, _) = self.card.dice.as_ref()?;
+        let loss = self.card.int8_loss.filter(|_| self.precision == Precision::Int8).unwrap_or_default();
+        Some(dice - loss.max(0.0))
+    }
 }
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { card: Card { name, side_px, .. }, backend, precision, threads, mode } = self;
+        let Self { card: Card { name, side_px, .. }, backend, precision, threads, mode, style } = self;
         let threads = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
-        write!(f, "{name} {side_px} px, {backend} {}, {threads}, {}", precision.name(), mode.name())
+        write!(f, "{name} {side_px} px, {backend} {}, {threads}, {}", precision.name(), mode.name())?;
+        style.map_or(Ok(()), |style| write!(f, ", {style}"))
     }
 }
 
@@ -130,12 +150,7 @@ impl Measured {
 
     /// Its line of the table, which begins with its number.
     pub(super) fn row(&self, number: usize, need: &Need) -> String {
-        let dice = self
-            .candidate
-            .card
-            .dice
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |(dice, _)| format!("{dice:.3}"));
+        let dice = self.candidate.dice().map_or_else(|| "-".to_owned(), |dice| format!("{dice:.3}"));
         let annotation =
             self.annotation_p99.map_or_else(|| "-".to_owned(), |time| format!("{:.1}", milliseconds(time)));
         let verdict = self.broken(need).unwrap_or_else(|| "kept".to_owned());
@@ -145,6 +160,11 @@ impl Measured {
         format!(
             "{number:>2}  {candidate:<50}{dice:>8}{p50:>9.2}{p99:>9.2}{annotation:>12}{rate:>9.1}{late:>7}  {verdict}"
         )
+    }
+
+    /// What takes most of the picture's way.
+    pub(super) fn longest(&self) -> Option<(Stage, Duration)> {
+        self.stages.iter().copied().max_by_key(|(_, time)| *time)
     }
 
     /// What it does not keep; `None` where it keeps all.
@@ -164,14 +184,19 @@ impl Measured {
 
 /// The best of those that keep all: the highest Dice; of equals, the youngest annotations.
 pub(super) fn best<'a>(found: &'a [Measured], need: &Need) -> Option<&'a Measured> {
-    let dice = |one: &Measured| one.candidate.card.dice.as_ref().map_or(0.0, |(dice, _)| *dice);
+    let dice = |one: &Measured| one.candidate.dice().unwrap_or_default();
     let kept = found.iter().filter(|one| one.broken(need).is_none());
     kept.max_by(|a, b| dice(a).total_cmp(&dice(b)).then(b.annotation_p99.cmp(&a.annotation_p99)))
 }
 
+/// The one whose picture comes nearest to the budget, or keeps it by most.
+pub(super) fn nearest(found: &[Measured]) -> Option<&Measured> {
+    found.iter().min_by_key(|one| one.picture_p99)
+}
+
 /// Why none of them does, by the one that comes nearest.
 pub(super) fn forbidden(found: &[Measured], need: &Need) -> String {
-    let Some(nearest) = found.iter().min_by_key(|one| one.picture_p99) else {
+    let Some(nearest) = nearest(found) else {
         return "nothing was measured; nothing is written".to_owned();
     };
     let ms = milliseconds;
@@ -184,9 +209,8 @@ pub(super) fn forbidden(found: &[Measured], need: &Need) -> String {
             ms(need.age)
         );
     }
-    let stage = nearest.stages.iter().max_by_key(|(_, time)| *time);
-    let stage = stage.map_or_else(String::new, |(stage, time)| {
-        format!("; {} forbids it, with {:.2} ms at p99", stage.words(), ms(*time))
+    let stage = nearest.longest().map_or_else(String::new, |(stage, time)| {
+        format!("; {} forbids it, with {:.2} ms at p99", stage.words(), ms(time))
     });
     format!(
         "no setting keeps {:.2} ms at p99: the nearest, {}, is late by {:.2} ms{stage}; nothing is written",
@@ -212,10 +236,11 @@ mod tests {
             name: name.to_owned(),
             side_px: 256,
             dice: Some((dice, "Kvasir-SEG".to_owned())),
+            int8_loss: None,
         };
         let (precision, mode) = (Precision::F32, Mode::Live);
         Measured {
-            candidate: Candidate { card, backend: "openvino", precision, threads: 1, mode },
+            candidate: Candidate { card, backend: "openvino", precision, threads: 1, mode, style: None },
             picture_p50: ms(1),
             picture_p99: ms(picture),
             annotation_p99: Some(ms(annotation)),
@@ -242,6 +267,17 @@ mod tests {
         assert!(best(&[all_late], &NEED).is_none());
         let maskless = Measured { annotation_p99: None, ..measured("none", 0.9, 1, 1) };
         assert_eq!(maskless.broken(&NEED).as_deref(), Some("missed: no masks"));
+    }
+
+    #[test]
+    fn integers_count_for_what_they_lost() {
+        let mut one = measured("both", 0.9, 3, 50).candidate;
+        one.card.int8_loss = Some(0.004);
+        let of = |precision| Candidate { precision, ..one.clone() }.dice().unwrap();
+        assert!((of(Precision::F32) - 0.9).abs() < 1e-12 && (of(Precision::Int8) - 0.896).abs() < 1e-12);
+        // What came out better by chance is no better.
+        one.card.int8_loss = Some(-0.01);
+        assert_eq!(Candidate { precision: Precision::Int8, ..one }.dice(), Some(0.9));
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn paint(clip: &Clip, index: u64, format: PixelFormat) -> Vec<Vec<u8>> {
             (vec![0; stride * rows], stride)
         })
         .collect();
-    let parts = planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride }).collect();
+    let parts = planes.iter_mut().map(|(bytes, stride)| PlaneMut { bytes, stride: *stride });
     let mut canvas = Canvas::new(format, clip.size(), Clip::COLORIMETRY, parts).unwrap();
     clip.paint(index, &mut canvas).unwrap();
     planes.into_iter().map(|(bytes, _)| bytes).collect()

@@ -11,7 +11,6 @@ use crate::backend::ports::{IMAGE, LOGITS, Port, check_ports};
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
-use crate::manifest::MODEL_FILE;
 use crate::memory::PromptMemory;
 
 pub(super) const BACKEND: &str = "openvino";
@@ -40,12 +39,14 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
         step: "starting",
         message: cause.to_string(),
     })?;
-    let precision = choose_precision(&core, options.precision)?;
-    set_properties(&mut core, precision, options.threads)?;
-    let path = folder.path().join(MODEL_FILE);
-    let bytes = folder.model()?;
-    let model = core.read_model_from_buffer(&bytes, None).map_err(failed("reading model.onnx"))?;
-    let (inputs, outputs) = ports(&model).map_err(failed("reading model.onnx"))?;
+    // What an int8 network does not do in integers, it does as a float network would.
+    let floats = if options.precision == Precision::Int8 { Precision::Auto } else { options.precision };
+    let floats = choose_precision(&core, floats)?;
+    set_properties(&mut core, floats, options.threads)?;
+    let precision = if options.precision == Precision::Int8 { Precision::Int8 } else { floats };
+    let (path, bytes) = folder.graph(precision)?;
+    let model = core.read_model_from_buffer(&bytes, None).map_err(failed("reading the network"))?;
+    let (inputs, outputs) = ports(&model).map_err(failed("reading the network"))?;
     check_ports(&path, folder.network(), &inputs, &outputs)?;
     let side = folder.manifest().model.side_px;
     let mut engine = OpenVino {

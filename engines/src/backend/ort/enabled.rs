@@ -14,7 +14,6 @@ use crate::deps::Dependency;
 use crate::engine::{Description, Engine, Options, Precision};
 use crate::error::EngineError;
 use crate::folder::EngineFolder;
-use crate::manifest::MODEL_FILE;
 use crate::memory::PromptMemory;
 
 pub(super) const BACKEND: &str = "ort";
@@ -33,7 +32,7 @@ pub fn available() -> Result<(), EngineError> {
 /// [`EngineError`] when the library is missing, the network's file is not the manifest's, or a precision other
 /// than f32 is asked for.
 pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    let precision = choose_precision(options.precision, BACKEND, &[Precision::F32])?;
+    let precision = choose_precision(options.precision, BACKEND, &[Precision::F32, Precision::Int8])?;
     let loaded = library::load(BACKEND, Dependency::OnnxRuntime)?;
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -55,12 +54,12 @@ pub(super) fn open_with(
     (backend, precision, threads): (&'static str, Precision, usize),
     configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let path = folder.path().join(MODEL_FILE);
+    let (path, bytes) = folder.graph(precision)?;
     let session = Session::builder(&environment)
         .and_then(configure)
         .map_err(failed(backend, "setting options"))?
-        .commit_from_memory(&folder.model()?)
-        .map_err(failed(backend, "reading model.onnx"))?;
+        .commit_from_memory(&bytes)
+        .map_err(failed(backend, "reading the network"))?;
     let inputs: Vec<Port> = session.inputs().iter().map(port).collect();
     let outputs: Vec<Port> = session.outputs().iter().map(port).collect();
     check_ports(&path, folder.network(), &inputs, &outputs)?;
@@ -75,7 +74,7 @@ pub(super) fn open_with(
         },
         session,
         bound: Bound::new(folder),
-        memory: Vec::new(),
+        inputs: Inputs::default(),
     }))
 }
 
@@ -83,8 +82,41 @@ struct OnnxRuntime {
     description: Description,
     session: Session,
     bound: Bound,
-    /// What is bound, in the session's own form.
-    memory: Vec<(String, Tensor<f32>)>,
+    inputs: Inputs,
+}
+
+/// What a session is given: a prompt's tensors, in the session's own form, and with each run pictures.
+#[derive(Default)]
+pub(super) struct Inputs(Vec<(String, Tensor<f32>)>);
+
+impl Inputs {
+    /// With the tensors of `memory`.
+    ///
+    /// # Errors
+    /// [`EngineError::Backend`] in the library's words.
+    pub(super) fn new(memory: &PromptMemory) -> Result<Self, EngineError> {
+        bind(memory).map(Self).map_err(failed(BACKEND, "binding the prompt"))
+    }
+
+    /// Beside pictures of that shape.
+    ///
+    /// # Errors
+    /// [`EngineError::Backend`] in the library's words.
+    pub(super) fn with<'a>(
+        &'a self,
+        images: &'a [f32],
+        shape: [usize; 4],
+        backend: &'static str,
+    ) -> Result<Vec<(Cow<'a, str>, SessionInputValue<'a>)>, EngineError> {
+        let image =
+            TensorRef::from_array_view((shape, images)).map_err(failed(backend, "filling the input"))?;
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(1 + self.0.len());
+        inputs.push((Cow::Borrowed(IMAGE), image.into()));
+        for (name, tensor) in &self.0 {
+            inputs.push((Cow::Borrowed(name.as_str()), tensor.into()));
+        }
+        Ok(inputs)
+    }
 }
 
 impl Engine for OnnxRuntime {
@@ -101,18 +133,12 @@ impl Engine for OnnxRuntime {
     ) -> Result<(), EngineError> {
         let (side, backend) = (self.description.side_px, self.description.backend);
         check_images(images, batch, side)?;
-        let tensors = &mut self.memory;
+        let inputs = &mut self.inputs;
         self.bound.rebind(memory, |memory| {
-            *tensors = bind(memory).map_err(failed(backend, "binding the prompt"))?;
+            *inputs = Inputs::new(memory)?;
             Ok(())
         })?;
-        let image = TensorRef::from_array_view(([batch, 3, side, side], images))
-            .map_err(failed(backend, "filling the input"))?;
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(1 + tensors.len());
-        inputs.push((Cow::Borrowed(IMAGE), image.into()));
-        for (name, tensor) in tensors.iter() {
-            inputs.push((Cow::Borrowed(name.as_str()), tensor.into()));
-        }
+        let inputs = self.inputs.with(images, [batch, 3, side, side], backend)?;
         let outputs = self.session.run(inputs).map_err(failed(backend, "running"))?;
         let missing = || EngineError::Backend {
             backend,

@@ -6,11 +6,15 @@
 mod enabled;
 #[cfg(feature = "ort")]
 mod library;
+#[cfg(feature = "ort")]
+mod probe;
 #[cfg(feature = "ort-tensorrt")]
 pub mod tensorrt;
 
 #[cfg(feature = "ort")]
 pub use enabled::{available, open};
+#[cfg(feature = "ort")]
+pub(crate) use probe::Probe;
 #[cfg(not(feature = "ort"))]
 crate::backend::left_out::left_out!("ort");
 
