@@ -247,7 +247,7 @@ fn a_precision_that_can_not_be_had_is_refused_in_a_sentence() {
                 assert_ne!(auto.precision, Precision::Bf16, "auto takes no more than can be asked for");
                 let text = error.to_string();
                 assert!(
-                    text.starts_with("precision: expected f32 or") && text.ends_with("found bf16"),
+                    text.starts_with("precision: expected f32") && text.ends_with("found bf16"),
                     "{text}"
                 );
             }

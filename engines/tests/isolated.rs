@@ -188,7 +188,7 @@ fn nothing_is_left_behind() {
 fn what_the_engine_says_of_itself_comes_through() {
     let folder = folder();
     let bf8 = Isolated::open(&folder, "ort", &Options { precision: Precision::Bf16, ..F32 }).err().unwrap();
-    assert_eq!(bf8.to_string(), "precision: expected f32 or auto with backend ort, found bf16");
+    assert_eq!(bf8.to_string(), "precision: expected f32, int8 or auto with backend ort, found bf16");
     assert!(matches!(bf8, EngineError::Engine { .. }));
 }
 

@@ -185,8 +185,8 @@ fn choose_precision(core: &Core, asked: Precision) -> Result<Precision, EngineEr
     let expected = match (asked, multiplies) {
         (Precision::Auto | Precision::Bf16, true) => return Ok(Precision::Bf16),
         (Precision::Auto, false) => return Ok(Precision::F32),
-        (_, true) => "f32, bf16 or auto with backend openvino",
-        (_, false) => "f32 or auto on this CPU, which has no AVX512_BF16 or AMX_BF16",
+        (_, true) => "f32, bf16, int8 or auto with backend openvino",
+        (_, false) => "f32, int8 or auto on this CPU, which has no AVX512_BF16 or AMX_BF16",
     };
     let (expected, found) = (expected.to_owned(), asked.name().to_owned());
     Err(EngineError::Refused { option: "precision", expected, found })
