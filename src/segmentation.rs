@@ -26,6 +26,21 @@ pub struct Segmentation {
     pub sequence: u64,
 }
 
+/// Which cells of a moved segmentation are needed: those that are at least `least`, and those around them. Of others any that are
+/// further away are left 0, whatever they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// The least probability that counts, as a byte; at least 1.
+    pub least: u8,
+    /// How many cells around such a cell are needed, across and down.
+    pub around: [u32; 2],
+}
+
+impl Needed {
+    /// All that are not 0.
+    pub const ALL: Self = Self { least: 1, around: [0; 2] };
+}
+
 /// Why a segmentation may not be shown on a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Hidden {
@@ -112,12 +127,25 @@ impl Segmentation {
     /// # Errors
     /// [`Astray`] when the motion does not begin at this segmentation's frame, or can not be applied.
     pub fn moved(&self, motion: &Motion, recycle: Option<Vec<u8>>) -> Result<Moved, Astray> {
+        self.moved_where(Needed::ALL, motion, recycle)
+    }
+
+    /// The same, of the cells that are `needed` alone: a network's masks are nowhere quite 0, and what is painted of them is a small part.
+    ///
+    /// # Errors
+    /// Those of [`Self::moved`].
+    pub fn moved_where(
+        &self,
+        needed: Needed,
+        motion: &Motion,
+        recycle: Option<Vec<u8>>,
+    ) -> Result<Moved, Astray> {
         if motion.from != self.pts {
             return Err(Astray::Beginning { from: motion.from, pts: self.pts });
         }
         let mut probability = recycle.unwrap_or_default();
         let back = motion.map.inverse().ok_or(Astray::Flat)?;
-        resample(&self.probability, self.placement, &back, &mut probability).ok_or(Astray::Flat)?;
+        resample(&self.probability, self.placement, &back, needed, &mut probability).ok_or(Astray::Flat)?;
         let Self { placement, pts, sequence, .. } = *self;
         Ok(Moved { segmentation: Self { probability, placement, pts, sequence }, to: motion.to })
     }

@@ -1,10 +1,11 @@
 //! The lengths in which a recipe is painted: what depends on the frame's size, and on how the mask lies in it.
 
 use super::axis;
-use super::recipe::{Recipe, unit};
-use super::settings::scaled;
+use super::recipe::{Recipe, furthest_px, stop, unit};
+use super::settings::{Settings, scaled};
 use crate::frame::Size;
-use crate::segmentation::Shown;
+use crate::input::Placement;
+use crate::segmentation::{Needed, Shown};
 use crate::simd::LANES;
 
 /// Width of one stripe of the hatching of doubt, in pixels of a frame 1080 pixels high.
@@ -30,6 +31,18 @@ pub struct Measures {
     pub hatching_px: u32,
     /// The dashes of a mask that is older than its frame; none when it is of that frame.
     pub dashes: Option<Dashes>,
+}
+
+/// Cells of a mask that lies like this in a frame of `size` that any style needs to paint it, moved or not. What is painted depends on
+/// no other.
+pub fn needed(settings: &Settings, placement: Placement, size: Size) -> Needed {
+    let lowest = settings.levels.iter().copied().fold(settings.threshold, f32::min);
+    let (source, target) = (placement.source, placement.target);
+    let scale = [axis::scale(source.width, target.width), axis::scale(source.height, target.height)];
+    let reach_px = furthest_px(settings, size);
+    // A gap that is reached has nodes at both of its ends, and slopes are taken from the nodes beside those.
+    let around = scale.map(|scale| (reach_px * scale).ceil() as u32 + 3);
+    Needed { least: stop(lowest).max(1), around }
 }
 
 impl Measures {

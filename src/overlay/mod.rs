@@ -30,7 +30,7 @@ use std::fmt;
 
 pub use badge::{Badge, Plate, paint_badge};
 pub use grid::Kind;
-pub use measures::{Dashes, Measures};
+pub use measures::{Dashes, Measures, needed};
 pub use recipe::{Recipe, Stroke, Tint};
 pub use settings::{Settings, SettingsError};
 

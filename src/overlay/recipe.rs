@@ -69,6 +69,20 @@ const LEAST_LINE_PX: f32 = 1.2;
 const SEAM_PX: f32 = 1.2;
 const SEAM_STRENGTH: f32 = 0.6;
 
+/// How far from a level any style paints anything, in frame pixels: the main line with its seam, of which no other line is wider.
+pub(super) fn furthest_px(settings: &Settings, size: Size) -> f32 {
+    edge_px(settings, size) + seam_px(size) + 0.5
+}
+
+/// Half of the main line's width, in frame pixels.
+fn edge_px(settings: &Settings, size: Size) -> f32 {
+    scaled(settings.line_px, size).max(LEAST_LINE_PX) / 2.0
+}
+
+fn seam_px(size: Size) -> f32 {
+    scaled(SEAM_PX, size).max(0.5)
+}
+
 /// How firmly a mask of that age is drawn, 0 to 1: still readable at its limit, and less than any fresh one.
 pub(super) fn firmness(shown: &Shown<'_>) -> f32 {
     0.5 + 0.5 * shown.freshness()
@@ -87,10 +101,10 @@ impl Recipe {
     /// Adds the main line: the mask's edge with its seam.
     pub(super) fn edge(&mut self, shown: &Shown<'_>, settings: &Settings, size: Size) {
         let (level, strength) = (settings.threshold, firmness(shown));
-        let half_px = scaled(settings.line_px, size).max(LEAST_LINE_PX) / 2.0;
+        let half_px = edge_px(settings, size);
         self.strokes.push(Stroke { level, half_px, strength });
-        let seam_px = scaled(SEAM_PX, size).max(0.5);
-        self.seam = Some(Stroke { level, half_px: half_px + seam_px, strength: strength * SEAM_STRENGTH });
+        let strength = strength * SEAM_STRENGTH;
+        self.seam = Some(Stroke { level, half_px: half_px + seam_px(size), strength });
     }
 
     /// Works out the stops.
@@ -242,7 +256,7 @@ pub(super) fn inverse_root(x: f32) -> f32 {
 }
 
 /// The smallest byte that is at least the probability `level`.
-fn stop(level: f32) -> u8 {
+pub(super) fn stop(level: f32) -> u8 {
     (level * 255.0).ceil() as u8
 }
 

@@ -13,6 +13,7 @@ use super::*;
 use crate::colour::to_yuv;
 use crate::frame::{Canvas, Colorimetry, Matrix, PixelFormat, PlaneMut, Range, Rect};
 use crate::input::Placement;
+use crate::motion::{Affine, Motion};
 use crate::segmentation::Segmentation;
 
 const LIMIT: Duration = Duration::from_millis(120);
@@ -316,5 +317,34 @@ fn a_mask_of_another_picture_is_not_painted() {
         let mut frame = Painted::new(PixelFormat::I420, SIZE);
         frame.paint(|canvas| STYLES[0].paint(&shown, &Settings::default(), canvas, &mut Scratch::default()));
         assert!(frame.planes == untouched.planes);
+    }
+}
+
+/// A moved mask of which only what is needed was moved is painted as one that was moved as a whole.
+#[test]
+fn what_is_needed_is_all_that_is_painted() {
+    let mut mask = mask(SIZE);
+    // As a network's: nowhere quite nothing.
+    for (index, cell) in mask.probability.iter_mut().enumerate() {
+        *cell = (*cell).max((index * 7 % 9) as u8);
+    }
+    let to = Duration::from_millis(33);
+    for (turn, line_px) in [(0.0, 2.5), (0.02, 0.5), (-0.03, 16.0)] {
+        let settings = Settings { line_px, ..Settings::default() };
+        let map = Affine { matrix: [[1.02, turn], [-turn, 0.99]], offset: [7.3, -11.6] };
+        let motion = Motion { from: Duration::ZERO, to, map, quality: 1.0 };
+        let needed = needed(&settings, mask.placement, SIZE);
+        let (all, some) =
+            (mask.moved(&motion, None).unwrap(), mask.moved_where(needed, &motion, None).unwrap());
+        assert_ne!(all.segmentation().probability, some.segmentation().probability, "nothing was spared");
+        for style in STYLES {
+            let [all, some] = [&all, &some].map(|moved| {
+                let shown = moved.shown_on(to, LIMIT).unwrap();
+                let mut frame = Painted::new(PixelFormat::Nv12, SIZE);
+                frame.paint(|canvas| style.paint(&shown, &settings, canvas, &mut Scratch::default()));
+                frame
+            });
+            assert!(all.planes == some.planes, "{style:?}, lines of {line_px} px");
+        }
     }
 }

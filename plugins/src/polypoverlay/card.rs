@@ -43,7 +43,8 @@ impl Job {
     fn paint(&self, painter: &mut Painter) -> Result<(), EngineError> {
         let (format, size, colorimetry) = self.kind;
         let mut moved = None;
-        let verdict = verdict(&self.frame, size, self.time, self.settings.max_mask_age, &mut moved);
+        let how = (self.settings.max_mask_age, &self.settings.paint);
+        let verdict = verdict(&self.frame, size, self.time, how, &mut moved);
         let mask = verdict.shown.as_ref().map(|shown| (self.settings.style, shown));
         let drawing = Drawing { mask, badge: verdict.badge, settings: &self.settings.paint };
         let canvas = CardCanvas { format, size, colorimetry, planes: &self.planes };

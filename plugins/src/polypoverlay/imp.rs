@@ -158,7 +158,8 @@ impl PolypOverlay {
         let time = running_time(&*self.obj(), buffer).unwrap_or(frame.time);
         let _paint = trace_span!("paint", sequence = frame.sequence).entered();
         let begun = Instant::now();
-        let verdict = verdict(frame, picture.size(), time, settings.max_mask_age, moved);
+        let how = (settings.max_mask_age, &settings.paint);
+        let verdict = verdict(frame, picture.size(), time, how, moved);
         if verdict.shown.is_none() && verdict.badge == Badge::Live && !settings.paint.badge {
             return Ok(());
         }

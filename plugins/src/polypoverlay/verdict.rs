@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use polyp::frame::Size;
 use polyp::motion::Motion;
-use polyp::overlay::Badge;
-use polyp::segmentation::{Moved, Segmentation, Shown};
+use polyp::overlay::{Badge, Settings, needed};
+use polyp::segmentation::{Moved, Needed, Segmentation, Shown};
 
 use crate::meta::FrameMeta;
 
@@ -19,13 +19,13 @@ pub(super) struct Verdict<'a> {
 }
 
 /// What `frame` allows on a picture of `size` at `time`. A mask of another size of picture would land in a
-/// wrong place, so it is a fault; one that is too old or too young is late. `moved` holds a mask that is moved along with the picture;
-/// its memory is used again.
+/// wrong place, so it is a fault; one that is too old or too young is late. `moved` holds a mask that is moved along with the picture, as
+/// far as it is needed to be painted by `paint`; its memory is used again.
 pub(super) fn verdict<'a>(
     frame: &'a FrameMeta,
     size: Size,
     time: Duration,
-    limit: Duration,
+    (limit, paint): (Duration, &Settings),
     moved: &'a mut Option<Moved>,
 ) -> Verdict<'a> {
     let Some(segmentation) = &frame.segmentation else {
@@ -34,7 +34,8 @@ pub(super) fn verdict<'a>(
     if frame.size != size {
         return Verdict { shown: None, badge: Badge::Fault };
     }
-    match shown(segmentation, frame.motion.as_ref(), time, limit, moved) {
+    let needed = needed(paint, segmentation.placement, size);
+    match shown(segmentation, frame.motion.as_ref(), time, (limit, needed), moved) {
         Some(shown) if shown.age().is_zero() => Verdict { shown: Some(shown), badge: Badge::Live },
         Some(shown) => Verdict { shown: Some(shown), badge: held(shown.age()) },
         None => Verdict { shown: None, badge: Badge::Late },
@@ -46,7 +47,7 @@ fn shown<'a>(
     mask: &'a Segmentation,
     motion: Option<&Motion>,
     time: Duration,
-    limit: Duration,
+    (limit, needed): (Duration, Needed),
     moved: &'a mut Option<Moved>,
 ) -> Option<Shown<'a>> {
     // Before any work: most that is not shown is too old.
@@ -55,7 +56,7 @@ fn shown<'a>(
     // The motion leads to the very picture that this hangs on, whatever time somebody has given that since.
     let motion = Motion { to: time, ..*motion };
     let recycle = moved.take().map(Moved::into_probability);
-    moved.insert(mask.moved(&motion, recycle).ok()?).shown_on(time, limit).ok()
+    moved.insert(mask.moved_where(needed, &motion, recycle).ok()?).shown_on(time, limit).ok()
 }
 
 /// The badge of a mask that is `age` old.
@@ -109,7 +110,7 @@ mod tests {
 
     fn judged(frame: &FrameMeta, size: Size, time: u64) -> (bool, Badge) {
         let mut moved = None;
-        let verdict = verdict(frame, size, ms(time), LIMIT, &mut moved);
+        let verdict = verdict(frame, size, ms(time), (LIMIT, &Settings::default()), &mut moved);
         (verdict.shown.is_some(), verdict.badge)
     }
 
@@ -135,7 +136,7 @@ mod tests {
         let motion = |from| Some(Motion { from: ms(from), to: ms(140), map, quality: 1.0 });
         let frame = FrameMeta { motion: motion(100), ..frame(Some(100), Badge::Live) };
         let mut moved = None;
-        let verdict = verdict(&frame, SIZE, ms(140), LIMIT, &mut moved);
+        let verdict = verdict(&frame, SIZE, ms(140), (LIMIT, &Settings::default()), &mut moved);
         assert_eq!(verdict.badge, Badge::Held { age_ms: 40 });
         assert!(verdict.shown.unwrap().is_moved());
         // The one cell has gone out of its place, and what came into it was not seen.
