@@ -26,21 +26,18 @@ fn stands_alone(text: &str) {
     assert!(text.contains("lang=\"en\""));
 }
 
+/// The command line of short bench tests, with so many frames in each format.
+fn evidence<'a>(out: &'a Path, frames: &'a str) -> Vec<&'a str> {
+    let mut line = vec!["evidence", "--size", "320x240", "--time", "2s", "--frames", frames];
+    line.extend(["--out", out.to_str().unwrap()]);
+    line
+}
+
 #[test]
 fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("evidence");
-    let mut line = vec![
-        "evidence",
-        "--size",
-        "320x240",
-        "--time",
-        "2s",
-        "--frames",
-        "2",
-        "--out",
-        out.to_str().unwrap(),
-    ];
+    let mut line = evidence(&out, "2");
     // In place of a display and a capture card: what is shown in this program comes back in it.
     line.extend(["--display", "intervideosink channel=polyp-loop"]);
     line.extend(["--loopback", "intervideosrc channel=polyp-loop ! video/x-raw,width=320,height=240"]);
@@ -93,17 +90,7 @@ fn the_evidence_compares_every_format_and_keeps_its_raw_figures() {
 fn a_loop_that_brings_nothing_back_is_no_evidence() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("evidence");
-    let mut line = vec![
-        "evidence",
-        "--size",
-        "320x240",
-        "--time",
-        "2s",
-        "--frames",
-        "1",
-        "--out",
-        out.to_str().unwrap(),
-    ];
+    let mut line = evidence(&out, "1");
     line.extend(["--display", "fakesink", "--loopback", "videotestsrc is-live=true pattern=black"]);
     let refused = |line: &[&str]| {
         let output = polyp(line);

@@ -166,6 +166,12 @@ struct Shared(Arc<FrameMeta>);
 /// A mask's cells as bytes that are shared and not copied.
 struct Cells(Arc<Segmentation>);
 
+impl Cells {
+    fn wrapped(mask: &Arc<Segmentation>) -> glib::Bytes {
+        glib::Bytes::from_owned(Self(Arc::clone(mask)))
+    }
+}
+
 impl AsRef<[u8]> for Cells {
     fn as_ref(&self) -> &[u8] {
         &self.0.probability
@@ -254,23 +260,16 @@ impl Metas {
     /// # Errors
     /// When GStreamer does not know the meta: [`register`] was not called.
     pub fn attach(&mut self, buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib::BoolError> {
-        let structure = structure_mut(buffer, true)
-            .ok_or_else(|| glib::bool_error!("the meta {NAME} is not known to GStreamer"))?;
-        structure.remove_all_fields();
-        frame.describe(structure);
-        if let Some(mask) = &frame.segmentation {
-            structure.set("mask", self.cells(mask));
-        }
-        let Ok(shared) = self.frames.share(|_| Ok::<_, Infallible>(frame));
-        structure.set(FIELD, Shared(shared));
-        Ok(())
+        let cells = frame.segmentation.as_ref().map(|mask| self.cells(mask));
+        let Ok(frame) = self.frames.share(|_| Ok::<_, Infallible>(frame));
+        hang(buffer, frame, cells)
     }
 
     fn cells(&mut self, mask: &Arc<Segmentation>) -> glib::Bytes {
         match &self.cells {
             Some((known, bytes)) if Arc::ptr_eq(known, mask) => bytes.clone(),
             _ => {
-                let bytes = glib::Bytes::from_owned(Cells(Arc::clone(mask)));
+                let bytes = Cells::wrapped(mask);
                 self.cells = Some((Arc::clone(mask), bytes.clone()));
                 bytes
             }
@@ -278,12 +277,29 @@ impl Metas {
     }
 }
 
-/// Hangs one `frame` on `buffer`, as [`Metas::attach`] does.
+/// Hangs one `frame` on `buffer`, as [`Metas::attach`] does, in memory of its own.
 ///
 /// # Errors
 /// Those of [`Metas::attach`].
 pub fn attach(buffer: &mut gst::BufferRef, frame: FrameMeta) -> Result<(), glib::BoolError> {
-    Metas::default().attach(buffer, frame)
+    let cells = frame.segmentation.as_ref().map(Cells::wrapped);
+    hang(buffer, Arc::new(frame), cells)
+}
+
+fn hang(
+    buffer: &mut gst::BufferRef,
+    frame: Arc<FrameMeta>,
+    cells: Option<glib::Bytes>,
+) -> Result<(), glib::BoolError> {
+    let structure = structure_mut(buffer, true)
+        .ok_or_else(|| glib::bool_error!("the meta {NAME} is not known to GStreamer"))?;
+    structure.remove_all_fields();
+    frame.describe(structure);
+    if let Some(cells) = cells {
+        structure.set("mask", cells);
+    }
+    structure.set(FIELD, Shared(frame));
+    Ok(())
 }
 
 /// Says on `buffer`, if something of ours hangs there, how long its painting took, if it was painted, and what was over the budget by now.

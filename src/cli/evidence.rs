@@ -180,7 +180,7 @@ impl Evidence {
                 })).collect::<Vec<_>>(),
             },
             "loopback": looped.map(|looped| self.loopback(looped)),
-            "not_shown": NOT_SHOWN.iter().skip(if looped.is_some() { LOOPED } else { 0 }).collect::<Vec<_>>(),
+            "not_shown": not_shown(looped.is_some()),
         })
     }
 
@@ -207,6 +207,11 @@ impl Evidence {
     }
 }
 
+/// What is not shown, with such a loop or without.
+fn not_shown(looped: bool) -> &'static [&'static str] {
+    NOT_SHOWN.get(if looped { LOOPED } else { 0 }..).unwrap_or(&NOT_SHOWN)
+}
+
 fn loopback_csv(looped: &Looped) -> String {
     let line = |change: &Change| format!("{},{}\n", change.outside.as_micros(), change.added.as_micros());
     "outside_us,added_us\n".to_owned() + &looped.changes.iter().map(line).collect::<String>()
@@ -227,4 +232,18 @@ fn held(times: &Times, limit: Duration) -> Value {
     value["limit_ms"] = json!(milliseconds(limit));
     value["over"] = json!(times.over(limit));
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_shows_what_could_not_be_shown_without() {
+        let about = |looped, what: &str| not_shown(looped).iter().any(|text| text.starts_with(what));
+        assert!(about(false, "A capture card:") && about(false, "A display:"));
+        assert!(
+            !about(true, "A capture card:") && !about(true, "A display:") && about(true, "An endoscope:")
+        );
+    }
 }

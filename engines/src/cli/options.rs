@@ -10,6 +10,7 @@ use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::prompt::TextEncoder;
+use polyp_engine::score::{Pair, pairs};
 
 /// How to run an engine.
 #[derive(Clone, Debug, Args)]
@@ -42,6 +43,24 @@ impl Run {
     /// How it is to run.
     pub(super) fn options(&self) -> Options {
         Options { precision: self.precision, threads: self.threads, largest_batch: self.batch }
+    }
+}
+
+/// Which pictures to judge masks on.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Pictures {
+    /// The folder of pictures, PNG or JPEG
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// The folder of their masks, PNG or JPEG, called the same; a sample above 127 is polyp
+    #[arg(long, value_name = "DIR")]
+    masks: PathBuf,
+}
+
+impl Pictures {
+    /// Those pictures with their masks, or those of them that the file `list` names.
+    pub(super) fn pairs(&self, list: Option<&Path>) -> Result<Vec<Pair>, EngineError> {
+        pairs(&self.images, &self.masks, list)
     }
 }
 

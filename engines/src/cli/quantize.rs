@@ -12,9 +12,9 @@ use polyp_engine::error::EngineError;
 use polyp_engine::folder::{EngineFolder, write_int8};
 use polyp_engine::manifest::{INT8_TOLERANCE, Int8};
 use polyp_engine::quantise::{Calibration, calibrate};
-use polyp_engine::score::{Pair, Prepare, pairs, score};
+use polyp_engine::score::{Pair, Prepare, score};
 
-use super::options::shown;
+use super::options::{Pictures, shown};
 
 /// How many of the layers that harm most stay in floats: the first number whose masks are good enough.
 const FLOAT_LAYERS: [usize; 6] = [0, 2, 4, 8, 16, 32];
@@ -25,12 +25,8 @@ pub(super) struct Quantize {
     /// The engine folder
     #[arg(value_name = "ENGINE")]
     engine: PathBuf,
-    /// The folder of pictures, PNG or JPEG
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
-    /// The folder of their masks, called the same
-    #[arg(long, value_name = "DIR")]
-    masks: PathBuf,
+    #[command(flatten)]
+    data: Pictures,
     /// A file that names the pictures to take ranges of, one per line: of those that the network has learned from
     #[arg(long, value_name = "FILE")]
     calibrate: PathBuf,
@@ -57,8 +53,8 @@ pub(super) struct Quantize {
 impl Quantize {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let folder = EngineFolder::open(&self.engine)?;
-        let learned = pairs(&self.images, &self.masks, Some(&self.calibrate))?;
-        let judged = pairs(&self.images, &self.masks, Some(&self.judge))?;
+        let learned = self.data.pairs(Some(&self.calibrate))?;
+        let judged = self.data.pairs(Some(&self.judge))?;
         let names: BTreeSet<&str> = learned.iter().map(|pair| pair.stem.as_str()).collect();
         if let Some(both) = judged.iter().find(|pair| names.contains(pair.stem.as_str())) {
             bail!(

@@ -9,10 +9,10 @@ use polyp::metric::{MEASURES, Measure, Summary, Sums};
 use polyp_engine::engine::Description;
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
-use polyp_engine::score::{Pair, pairs, score};
+use polyp_engine::score::{Pair, score};
 use serde_json::{Value, json};
 
-use super::options::{Encoder, Run};
+use super::options::{Encoder, Pictures, Run};
 
 /// Score an engine on pictures and their masks, compared at the pictures' own size
 #[derive(Debug, Args)]
@@ -20,12 +20,8 @@ pub(super) struct Score {
     /// The engine folder
     #[arg(long, value_name = "DIR")]
     engine: PathBuf,
-    /// The folder of pictures, PNG or JPEG
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
-    /// The folder of their masks, PNG or JPEG, called the same; a sample above 127 is polyp
-    #[arg(long, value_name = "DIR")]
-    masks: PathBuf,
+    #[command(flatten)]
+    pictures: Pictures,
     /// Only the pictures that this file names, one per line
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
@@ -46,7 +42,7 @@ pub(super) struct Score {
 
 impl Score {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let pairs = pairs(&self.images, &self.masks, self.list.as_deref())?;
+        let pairs = self.pictures.pairs(self.list.as_deref())?;
         let folder = EngineFolder::open(&self.engine)?;
         let memory = self.encoder.memory(&folder, self.prompt.as_deref())?;
         let mut engine = self.run.open(&folder)?;

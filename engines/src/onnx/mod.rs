@@ -15,6 +15,7 @@
 //! Not here: running a graph ([`crate::backend`]).
 
 mod export;
+mod fold;
 mod graph;
 mod halve;
 mod ops;

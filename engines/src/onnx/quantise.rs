@@ -15,10 +15,9 @@ use std::path::Path;
 
 use prost::Message;
 
+use super::fold::{Folded, Refusal, refused};
 use super::graph::{int, signed, tensor};
-use super::halve::{Refusal, fold_norms};
 use super::proto::{Graph, Node, Shape, TensorType, Type, ValueInfo, data_type};
-use super::read::{array, decode};
 use crate::error::EngineError;
 use crate::weights::{Array, float};
 
@@ -40,20 +39,14 @@ pub struct Layer {
     pub input: String,
 }
 
-/// A graph with its weights apart and its norms folded.
-struct Opened {
-    graph: Graph,
-    weights: BTreeMap<String, Array>,
-}
-
 /// How a layer's weights lie: with their output channels along the first axis, as they stand in the file.
 struct Found {
     layer: Layer,
     /// The node's place.
     node: usize,
     weight: String,
-    /// Whether the node takes the weight turned round (a product), by a node whose output this is.
-    turned: Option<String>,
+    /// Whether the node takes the weight turned round, as a product does.
+    turned: bool,
 }
 
 /// The layers of the ONNX file `bytes` that can be quantised, in the order in which they run; `from` is its path, for messages.
@@ -61,7 +54,7 @@ struct Found {
 /// # Errors
 /// [`EngineError::Format`] or [`EngineError::Field`] when it is not an ONNX file as [`super::export`] writes it.
 pub fn layers(from: &Path, bytes: &[u8]) -> Result<Vec<Layer>, EngineError> {
-    let (_, opened) = open(from, bytes)?;
+    let opened = Folded::open(from, bytes)?;
     Ok(find(&opened).into_iter().map(|found| found.layer).collect())
 }
 
@@ -71,7 +64,7 @@ pub fn layers(from: &Path, bytes: &[u8]) -> Result<Vec<Layer>, EngineError> {
 /// # Errors
 /// As [`layers`].
 pub fn watch(from: &Path, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
-    let (mut model, mut opened) = open(from, bytes)?;
+    let mut opened = Folded::open(from, bytes)?;
     let inputs: BTreeSet<String> = find(&opened).into_iter().map(|found| found.layer.input).collect();
     for input in inputs {
         for (op, end) in [("ReduceMin", "low"), ("ReduceMax", "high")] {
@@ -90,8 +83,7 @@ pub fn watch(from: &Path, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
                 .push(ValueInfo { name: Some(output), r#type: Some(Type { tensor_type: Some(number) }) });
         }
     }
-    model.graph = Some(close(opened));
-    Ok(model.encode_to_vec())
+    Ok(close(opened))
 }
 
 /// The same network with those of its layers quantised whose names `wanted` has, by the `ranges` of their inputs.
@@ -104,7 +96,7 @@ pub fn quantise(
     ranges: &BTreeMap<String, Range>,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<u8>, EngineError> {
-    let (mut model, mut opened) = open(from, bytes)?;
+    let mut opened = Folded::open(from, bytes)?;
     let found: Vec<Found> =
         find(&opened).into_iter().filter(|found| wanted.contains(&found.layer.name)).collect();
     let mut before: BTreeMap<usize, Vec<Node>> = BTreeMap::new();
@@ -114,19 +106,18 @@ pub fn quantise(
         let input = match done.get(&layer.input) {
             Some(known) => String::clone(known),
             None => {
-                let scaled = scale_of(layer, ranges).map_err(|refusal| field(from, refusal))?;
+                let scaled = scale_of(layer, ranges).map_err(|refusal| refused(from, refusal))?;
                 let name = round_trip(&mut opened.graph, nodes, &layer.input, scaled);
                 done.insert(layer.input.clone(), name.clone());
                 name
             }
         };
         let array = opened.weights.get(weight).ok_or_else(|| {
-            field(from, (weight.clone(), "an initializer".to_owned(), "none of that name".to_owned()))
+            refused(from, (weight.clone(), "an initializer".to_owned(), "none of that name".to_owned()))
         })?;
         let (kernel, scales) = quantised(array);
         let kernel_name = format!("{weight}.int8");
-        let value =
-            integers(&mut opened.graph, nodes, &kernel_name, &array.shape, kernel, scales, turned.is_some());
+        let value = integers(&mut opened.graph, nodes, &kernel_name, &array.shape, kernel, scales, *turned);
         if let Some(node) = opened.graph.node.get_mut(*node) {
             for (place, name) in node.input.iter_mut().zip([input, value]) {
                 *place = name;
@@ -139,42 +130,21 @@ pub fn quantise(
         opened.graph.node.push(node);
     }
     drop_unused(&mut opened);
-    model.graph = Some(close(opened));
-    Ok(model.encode_to_vec())
+    Ok(close(opened))
 }
 
-fn field(path: &Path, (field, expected, found): Refusal) -> EngineError {
-    EngineError::Field { path: path.to_owned(), field, expected, found }
-}
-
-fn open(from: &Path, bytes: &[u8]) -> Result<(super::proto::Model, Opened), EngineError> {
-    let (model, mut graph) = decode(from, bytes)?;
-    let mut weights = BTreeMap::new();
-    let mut others = Vec::new();
-    for tensor in std::mem::take(&mut graph.initializer) {
-        let name = tensor.name.clone().unwrap_or_default();
-        let read = array(tensor.clone());
-        match read.map_err(|(expected, found)| field(from, (name.clone(), expected, found)))? {
-            Some(array) => drop(weights.insert(name, array)),
-            None => others.push(tensor),
-        }
-    }
-    fold_norms(&mut graph.node, &mut weights).map_err(|refusal| field(from, refusal))?;
-    graph.initializer = others;
-    Ok((model, Opened { graph, weights }))
-}
-
-fn close(opened: Opened) -> Graph {
-    let Opened { mut graph, weights } = opened;
+/// The file's bytes.
+fn close(Folded { mut model, mut graph, weights }: Folded) -> Vec<u8> {
     for (name, array) in weights {
         let raw = float::encode(&array.values);
         graph.initializer.push(tensor(Some(name), &array.shape, data_type::FLOAT, raw));
     }
-    graph
+    model.graph = Some(graph);
+    model.encode_to_vec()
 }
 
 /// Convolutions, and products whose right side is a weight turned round.
-fn find(Opened { graph, weights }: &Opened) -> Vec<Found> {
+fn find(Folded { graph, weights, .. }: &Folded) -> Vec<Found> {
     let turned: BTreeMap<&String, &String> = graph
         .node
         .iter()
@@ -185,8 +155,8 @@ fn find(Opened { graph, weights }: &Opened) -> Vec<Found> {
     let one = |(place, node): (usize, &Node)| {
         let (input, second) = (node.input.first()?.clone(), node.input.get(1)?);
         let (weight, turned) = match node.op_type.as_deref()? {
-            "Conv" => (second, None),
-            "MatMul" => (*turned.get(second)?, Some(second.clone())),
+            "Conv" => (second, false),
+            "MatMul" => (*turned.get(second)?, true),
             _ => return None,
         };
         weights.contains_key(weight).then(|| Found {
@@ -300,7 +270,7 @@ fn integers(
 }
 
 /// Takes out the weights, and the nodes that turned them, that nothing reads any more.
-fn drop_unused(Opened { graph, weights }: &mut Opened) {
+fn drop_unused(Folded { graph, weights, .. }: &mut Folded) {
     let read = |graph: &Graph| -> BTreeSet<String> {
         graph.node.iter().flat_map(|node| node.input.iter().cloned()).collect()
     };

@@ -7,7 +7,8 @@ use polyp::alarm::{Gate, Settings, covered};
 use polyp::segmentation::Segmentation;
 
 use super::imp::{CAT, PolypSegment};
-use super::segment::{Frame, Outcome};
+use super::outcome::Outcome;
+use super::segment::Frame;
 use crate::lock::lock;
 use crate::meta::nanoseconds;
 

@@ -53,6 +53,7 @@ mod judge;
 mod metrics;
 mod newest;
 mod open;
+mod outcome;
 mod pass;
 mod prompts;
 pub(crate) mod properties;

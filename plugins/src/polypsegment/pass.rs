@@ -16,9 +16,10 @@ use polyp::trace::{Rest, Stage};
 use polyp_engine::worker::Timing;
 
 use super::imp::{CAT, PolypSegment};
+use super::outcome::{Cause, Outcome};
 use super::prompts::Prompted;
 use super::reaper::reap;
-use super::segment::{Absent, Cause, Frame, Outcome, Stream};
+use super::segment::{Absent, Frame, Stream};
 use super::settings::Settings;
 use super::start::Ready;
 use crate::card::FEATURE;

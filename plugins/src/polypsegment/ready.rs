@@ -19,7 +19,7 @@ use polyp_engine::engine::Progress;
 use polyp_engine::memory::PromptMemory;
 
 use super::imp::{CAT, PolypSegment};
-use super::segment::Cause;
+use super::outcome::Cause;
 use super::start::{Beside, Ready, Stage, Start, guarded};
 use crate::lock::lock;
 

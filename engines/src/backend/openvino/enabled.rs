@@ -40,10 +40,10 @@ pub fn open(folder: &EngineFolder, options: &Options) -> Result<Box<dyn Engine>,
         message: cause.to_string(),
     })?;
     // What an int8 network does not do in integers, it does as a float network would.
-    let floats = if options.precision == Precision::Int8 { Precision::Auto } else { options.precision };
-    let floats = choose_precision(&core, floats)?;
+    let is_int8 = options.precision == Precision::Int8;
+    let floats = choose_precision(&core, if is_int8 { Precision::Auto } else { options.precision })?;
     set_properties(&mut core, floats, options.threads)?;
-    let precision = if options.precision == Precision::Int8 { Precision::Int8 } else { floats };
+    let precision = if is_int8 { Precision::Int8 } else { floats };
     let (path, bytes) = folder.graph(precision)?;
     let model = core.read_model_from_buffer(&bytes, None).map_err(failed("reading the network"))?;
     let (inputs, outputs) = ports(&model).map_err(failed("reading the network"))?;

@@ -94,8 +94,8 @@ impl Inputs {
     ///
     /// # Errors
     /// [`EngineError::Backend`] in the library's words.
-    pub(super) fn new(memory: &PromptMemory) -> Result<Self, EngineError> {
-        bind(memory).map(Self).map_err(failed(BACKEND, "binding the prompt"))
+    pub(super) fn new(memory: &PromptMemory, backend: &'static str) -> Result<Self, EngineError> {
+        bind(memory).map(Self).map_err(failed(backend, "binding the prompt"))
     }
 
     /// Beside pictures of that shape.
@@ -135,7 +135,7 @@ impl Engine for OnnxRuntime {
         check_images(images, batch, side)?;
         let inputs = &mut self.inputs;
         self.bound.rebind(memory, |memory| {
-            *inputs = Inputs::new(memory)?;
+            *inputs = Inputs::new(memory, backend)?;
             Ok(())
         })?;
         let inputs = self.inputs.with(images, [batch, 3, side, side], backend)?;

@@ -30,7 +30,7 @@ impl Probe {
             .map_err(failed(BACKEND, "setting options"))?
             .commit_from_memory(bytes)
             .map_err(failed(BACKEND, "reading a graph"))?;
-        Ok(Self { session, inputs: Inputs::new(memory)?, side })
+        Ok(Self { session, inputs: Inputs::new(memory, BACKEND)?, side })
     }
 
     /// All outputs for one picture `[3, side, side]`, by their names.
