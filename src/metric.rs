@@ -46,7 +46,7 @@ use crate::frame::Size;
 
 pub use bootstrap::{DRAWS, Interval, by_group, difference, differences, intervals, mean_interval};
 pub use contour::LesionLevels;
-pub use measure::{Aim, MEASURES, Measure};
+pub use measure::{Aim, MEASURES, Measure, rounded};
 pub use place::{to_grid, to_picture};
 pub use ratio::{BINS, Bin, Reliability};
 pub use shape::{Part, boundary, bounds, grown, parts};

@@ -25,7 +25,7 @@ use crate::weights::Weights;
 use crate::weights::file::sha256_hex;
 
 pub use trust::{SigningKey, Trust};
-pub use write::{NewFolder, write_folder, write_int8, write_random};
+pub use write::{NewFolder, write_folder, write_int8, write_random, write_resized};
 
 /// An engine folder whose every file was found to be the one that its manifest was written for.
 #[derive(Clone, Debug)]

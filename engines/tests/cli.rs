@@ -164,6 +164,68 @@ fn score_has_the_promised_keys() {
     assert!(one.starts_with("1 pictures"), "{one}");
 }
 
+/// The engine that the repository has, and the pictures that its tests have.
+fn lite() -> (PathBuf, PathBuf) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    (root.join("store/lite"), root.join("../tests/fixtures/kvasir-seg"))
+}
+
+#[test]
+fn a_smaller_input_has_the_same_weights_and_figures_of_its_own() {
+    let ((lite, data), temp) = (lite(), TempDir::new().unwrap());
+    let (images, masks, out) = (data.join("images"), data.join("masks"), temp.path().join("lite-128"));
+    let mut arguments = vec!["resize", text(&lite), "--side", "128", "--images", text(&images)];
+    arguments.extend(["--masks", text(&masks), "--data-set", "Kvasir-SEG", "--split", "test"]);
+    arguments.extend(["--backend", "reference", "--out", text(&out)]);
+    let told = said(&arguments);
+    let (before, after) =
+        (json(&said(&["inspect", text(&lite), "--json"])), json(&said(&["inspect", text(&out), "--json"])));
+    assert_eq!(
+        (&after["name"], &after["input"]["side_px"], &after["model"]["side_px"]),
+        (&"lite-128".into(), &128.into(), &128.into())
+    );
+    for same in ["temperature", "prompt", "weights"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    assert_eq!(after["files"]["prompt.safetensors"], before["files"]["prompt.safetensors"]);
+    // Nothing that was measured at the other size is said of this one.
+    assert!(after["contour_95"].is_null() && !before["contour_95"].is_null());
+    let metrics = after["metrics"].as_array().unwrap();
+    assert!(
+        metrics.iter().all(|metric| metric["data_set"] == "Kvasir-SEG" && metric["count"] == 12),
+        "{metrics:?}"
+    );
+    let dice = metrics.iter().find(|metric| metric["measure"] == "dice" && metric["per"] == "image").unwrap();
+    // It still sees polyps, on these few pictures, and is another network than before.
+    let dice = dice["value"].as_f64().unwrap();
+    assert!(dice > 0.7, "{dice}");
+    assert!(told.contains(&format!("128 px: dice {dice:.4} (")), "{told}");
+    assert_ne!(after["files"]["model.onnx"], before["files"]["model.onnx"]);
+    let tests = |manifest: &Value| -> Vec<Value> {
+        let data = manifest["data"].as_array().unwrap();
+        data.iter().filter(|data| data["split"] == "test").map(|data| data["name"].clone()).collect()
+    };
+    assert_eq!(tests(&after), ["Kvasir-SEG"]);
+    assert!(refuses(&arguments).starts_with("folder to write: expected a name that nothing has yet"));
+    let nowhere = temp.path().join("nowhere-yet");
+    *arguments.last_mut().unwrap() = text(&nowhere);
+    let wrong = |at: usize, value: &'static str| {
+        let mut arguments = arguments.clone();
+        arguments[at] = value;
+        refuses(&arguments)
+    };
+    let same = wrong(3, "256");
+    assert!(same.starts_with("side_px: expected another size than lite's, found 256"), "{same}");
+    let odd = wrong(3, "100");
+    assert!(odd.contains("multiple of 32"), "{odd}");
+    let unknown = wrong(9, "MINE");
+    assert!(
+        unknown.starts_with("--data-set: expected one that ") && unknown.ends_with("found MINE"),
+        "{unknown}"
+    );
+    assert!(!nowhere.exists());
+}
+
 #[test]
 fn what_can_not_be_scored_is_one_sentence() {
     let (temp, dir) = small();

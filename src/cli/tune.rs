@@ -6,6 +6,7 @@
 //! Not here: a queue's depth. There is one place for a frame that waits, and a newer one takes it: with more of them masks would only be older.
 
 mod candidate;
+mod card;
 mod chart;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ use super::kept::Kept;
 use super::options::{duration, size};
 use super::stopwatch::{Times, milliseconds};
 use super::{live, measured, plugin, reading};
-use candidate::{Candidate, Card, Measured, Need, best, nearest};
+use candidate::{Candidate, Measured, Need, best, nearest};
+use card::Card;
 
 /// Backends that are tried, with the numbers that each is tried in.
 const BACKENDS: [(&str, &[Precision]); 5] = [
@@ -80,11 +82,14 @@ impl Tune {
         let need = Need { budget: self.budget, age, fps: self.fps.per_second() };
         let stream = format!("{size} at {} frames a second", self.fps);
         println!(
-            "{stream}; the picture late by at most {:.2} ms and annotations by {:.2} ms at p99; {:.0} s each\n",
+            "{stream}; the picture late by at most {:.2} ms and annotations by {:.2} ms at p99; {:.0} s each",
             milliseconds(need.budget),
             milliseconds(need.age),
             self.time.as_secs_f64()
         );
+        let set = cards.first().and_then(|card| card.dice.as_ref());
+        let set = set.map_or("not known: no engine was judged", |(_, set)| set.as_str());
+        println!("Dice, mean over pictures: {set}\n");
         let mut found = self.measure_all(&config, &cards, &kept, size, &need)?;
         self.try_styles(&config, &kept, size, &need, &mut found)?;
         let title = format!("{stream}, budget {:.2} ms", milliseconds(need.budget));

@@ -30,6 +30,11 @@ pub enum Aim {
     Near(f64),
 }
 
+/// To six digits: more says nothing, and so many are read from JSON as they were written.
+pub fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
+}
+
 impl Measure {
     /// The figure; none where nothing can be said, such as the calibration error around no lesion.
     pub fn of(&self, sums: &Sums) -> Option<f64> {

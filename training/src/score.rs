@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use polyp::decode::Decoder;
 use polyp::input::Placement;
-use polyp::metric::{Interval, MEASURES, Measure, Rules, Sums, by_group, intervals};
+use polyp::metric::{Interval, MEASURES, Measure, Rules, Sums, by_group, intervals, rounded};
 use polyp_engine::error::EngineError;
 use polyp_engine::manifest::{DataSource, Metric};
 use polyp_engine::score::{Prepare, Scorer};
@@ -189,11 +189,6 @@ impl Scored {
         };
         MEASURES.iter().zip(self.intervals()).filter_map(metric).collect()
     }
-}
-
-/// To six digits: more says nothing, and so many are read from JSON as they were written.
-fn rounded(figure: f64) -> f64 {
-    (figure * 1e6).round() / 1e6
 }
 
 /// One picture's logits and truth.

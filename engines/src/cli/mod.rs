@@ -11,6 +11,7 @@ mod options;
 mod prompt;
 #[cfg(feature = "ort")]
 mod quantize;
+mod resize;
 mod score;
 mod serve;
 mod verify;
@@ -19,7 +20,7 @@ use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
-/// Engine folders of the polyp network: make, inspect, verify, quantise, time and score them.
+/// Engine folders of the polyp network: make, inspect, verify, resize, quantise, time and score them.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -37,6 +38,7 @@ enum Verb {
     Build(build::Build),
     #[cfg(feature = "ort")]
     Quantize(quantize::Quantize),
+    Resize(resize::Resize),
     Score(score::Score),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -54,6 +56,7 @@ impl Cli {
             Verb::Build(verb) => verb.run(out),
             #[cfg(feature = "ort")]
             Verb::Quantize(verb) => verb.run(out),
+            Verb::Resize(verb) => verb.run(out),
             Verb::Score(verb) => verb.run(out),
             Verb::Serve(verb) => verb.run(),
         }

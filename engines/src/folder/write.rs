@@ -57,49 +57,54 @@ pub fn write_folder(
     weights: &Weights,
     memory: &PromptMemory,
 ) -> Result<EngineFolder, EngineError> {
-    let network = Network::new(&new.model)?;
-    let prompt_weights = weights.only(&network.prompt_params())?;
-    let prompt_sha256 = prompt_weights.sha256();
-    if memory.engine_sha256 != prompt_sha256 {
-        return Err(EngineError::Memory {
-            tensor: "engine_sha256".to_owned(),
-            expected: format!("{prompt_sha256} (these weights' prompt side)"),
-            found: memory.engine_sha256.clone(),
-        });
-    }
-    memory.check(&network)?;
     refuse_taken(dir)?;
     let part = Part::beside(dir)?;
-    onnx::export(&network, weights, &part.0.join(MODEL_FILE))?;
-    prompt_weights.write_safetensors(&part.0.join(PROMPT_FILE))?;
-    memory.write(&part.0.join(MEMORY_FILE))?;
-    let mut files = BTreeMap::new();
-    for name in FILES {
-        files.insert(name.to_owned(), sha256_of(&part.0.join(name))?);
+    part.fill(dir, new, weights, memory)?;
+    part.finish(dir)
+}
+
+/// Writes a folder that is `folder` with an input of `side_px`: the same weights, made a graph of that size. What it was found to be worth
+/// at its own size says nothing of another, so that `judge` opens and scores it, and its figures are all that the manifest has; a fitted
+/// 0.95 contour does not come along. Written as [`write_folder`] does; nothing is left of one that is refused.
+///
+/// # Errors
+/// [`EngineError::Refused`] when there is something at `dir` already, or the input has that size; [`EngineError::Field`] when no network has
+/// an input of that size; what `judge` says; [`EngineError::File`] when a file can not be written.
+pub fn write_resized(
+    dir: &Path,
+    folder: &EngineFolder,
+    side_px: u32,
+    judge: impl FnOnce(&EngineFolder) -> Result<(DataSource, Vec<Metric>), EngineError>,
+) -> Result<EngineFolder, EngineError> {
+    refuse_taken(dir)?;
+    let of = folder.manifest().clone();
+    if of.input.side_px == side_px {
+        return Err(EngineError::Refused {
+            option: "side_px",
+            expected: format!("another size than {}'s", of.name),
+            found: side_px.to_string(),
+        });
     }
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        name: new.name,
-        model: new.model,
-        input: new.input,
-        temperature: new.temperature,
-        contour_95: new.contour_95,
-        prompt: PromptInfo {
-            text: memory.prompt.clone(),
-            text_encoder: new.text_encoder,
-            text_encoder_sha256: memory.encoder_sha256.clone(),
-        },
-        weights: new.weights,
-        data: new.data,
-        metrics: new.metrics,
-        int8: None,
-        files,
+    let new = NewFolder {
+        name: format!("{}-{side_px}", of.name),
+        model: ModelSpec { side_px: side_px as usize, ..of.model },
+        input: InputSpec { side_px, ..of.input },
+        temperature: of.temperature,
+        contour_95: None,
+        text_encoder: of.prompt.text_encoder,
+        weights: of.weights,
+        data: of.data.into_iter().filter(|source| source.split != "test").collect(),
+        metrics: Vec::new(),
     };
-    let path = part.0.join(MANIFEST_FILE);
-    manifest.check(&dir.join(MANIFEST_FILE))?;
-    fs::write(&path, manifest.to_json(&path)?).map_err(EngineError::file("write", &path))?;
-    fs::rename(&part.0, dir).map_err(EngineError::file("rename a finished folder to", dir))?;
-    EngineFolder::open(dir)
+    let part = Part::beside(dir)?;
+    let mut manifest = part.fill(dir, new, &folder.weights()?, &folder.memory()?)?;
+    let (source, metrics) = judge(&EngineFolder::open(&part.0)?)?;
+    if !manifest.data.iter().any(|known| (&known.name, &known.split) == (&source.name, &source.split)) {
+        manifest.data.push(source);
+    }
+    manifest.metrics = metrics;
+    part.write_manifest(dir, &manifest)?;
+    part.finish(dir)
 }
 
 /// Writes a folder that is `folder` with a network in 8-bit integers, `graph`, beside its own, if it is good enough: `judge` opens and
@@ -116,14 +121,10 @@ pub fn write_int8(
 ) -> Result<EngineFolder, EngineError> {
     refuse_taken(dir)?;
     let part = Part::beside(dir)?;
-    let write = |name: &str, bytes: &[u8]| {
-        let path = part.0.join(name);
-        fs::write(&path, bytes).map_err(EngineError::file("write", &path))
-    };
     for name in FILES {
-        write(name, &folder.read(name)?)?;
+        part.write(name, &folder.read(name)?)?;
     }
-    write(INT8_FILE, graph)?;
+    part.write(INT8_FILE, graph)?;
     let mut manifest = folder.manifest().clone();
     manifest.files.insert(INT8_FILE.to_owned(), sha256_of(&part.0.join(INT8_FILE))?);
     // To be opened it has to be vouched for; nobody else sees it before it is judged.
@@ -136,13 +137,10 @@ pub fn write_int8(
         dice_f32: 0.0,
         dice_int8: 0.0,
     });
-    let path = part.0.join(MANIFEST_FILE);
-    write(MANIFEST_FILE, manifest.to_json(&path)?.as_bytes())?;
+    part.write_manifest(dir, &manifest)?;
     manifest.int8 = Some(judge(&EngineFolder::open(&part.0)?)?);
-    manifest.check(&dir.join(MANIFEST_FILE))?;
-    write(MANIFEST_FILE, manifest.to_json(&path)?.as_bytes())?;
-    fs::rename(&part.0, dir).map_err(EngineError::file("rename a finished folder to", dir))?;
-    EngineFolder::open(dir)
+    part.write_manifest(dir, &manifest)?;
+    part.finish(dir)
 }
 
 fn refuse_taken(dir: &Path) -> Result<(), EngineError> {
@@ -229,6 +227,71 @@ impl Part {
         let part = dir.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         fs::create_dir_all(&part).map_err(EngineError::file("create", &part))?;
         Ok(Self(part))
+    }
+
+    /// Writes all files of a folder that is to be `dir`, and gives its manifest.
+    fn fill(
+        &self,
+        dir: &Path,
+        new: NewFolder,
+        weights: &Weights,
+        memory: &PromptMemory,
+    ) -> Result<Manifest, EngineError> {
+        let network = Network::new(&new.model)?;
+        let prompt_weights = weights.only(&network.prompt_params())?;
+        let prompt_sha256 = prompt_weights.sha256();
+        if memory.engine_sha256 != prompt_sha256 {
+            return Err(EngineError::Memory {
+                tensor: "engine_sha256".to_owned(),
+                expected: format!("{prompt_sha256} (these weights' prompt side)"),
+                found: memory.engine_sha256.clone(),
+            });
+        }
+        memory.check(&network)?;
+        onnx::export(&network, weights, &self.0.join(MODEL_FILE))?;
+        prompt_weights.write_safetensors(&self.0.join(PROMPT_FILE))?;
+        memory.write(&self.0.join(MEMORY_FILE))?;
+        let mut files = BTreeMap::new();
+        for name in FILES {
+            files.insert(name.to_owned(), sha256_of(&self.0.join(name))?);
+        }
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            name: new.name,
+            model: new.model,
+            input: new.input,
+            temperature: new.temperature,
+            contour_95: new.contour_95,
+            prompt: PromptInfo {
+                text: memory.prompt.clone(),
+                text_encoder: new.text_encoder,
+                text_encoder_sha256: memory.encoder_sha256.clone(),
+            },
+            weights: new.weights,
+            data: new.data,
+            metrics: new.metrics,
+            int8: None,
+            files,
+        };
+        self.write_manifest(dir, &manifest)?;
+        Ok(manifest)
+    }
+
+    /// Checks the manifest of what is to be `dir`, and writes it.
+    fn write_manifest(&self, dir: &Path, manifest: &Manifest) -> Result<(), EngineError> {
+        manifest.check(&dir.join(MANIFEST_FILE))?;
+        self.write(MANIFEST_FILE, manifest.to_json(&self.0.join(MANIFEST_FILE))?.as_bytes())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).map_err(EngineError::file("write", &path))
+    }
+
+    /// Gives it its name, and opens it.
+    fn finish(self, dir: &Path) -> Result<EngineFolder, EngineError> {
+        fs::rename(&self.0, dir).map_err(EngineError::file("rename a finished folder to", dir))?;
+        EngineFolder::open(dir)
     }
 }
 

@@ -1,80 +1,18 @@
 //! Settings that may be chosen, what was measured of them, and which are the best.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use polyp::config::{Mode, Precision};
 use polyp::trace::Stage;
-use serde_json::Value;
 
-use crate::cli::failure::Failure;
+use super::card::Card;
 use crate::cli::stopwatch::milliseconds;
 
 /// At most this share of the frames may come late to the screen, or go without the mask that they waited for.
 const LATE: f64 = 0.01;
 /// Frames of a locked stream also have to be copied and painted: this share of the budget is left for it.
 const REST: f64 = 0.2;
-
-/// An engine, by its folder's manifest.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Card {
-    pub(super) folder: PathBuf,
-    pub(super) name: String,
-    pub(super) side_px: u64,
-    /// Dice per image of its test set of real pictures, if it was tested; and which set.
-    pub(super) dice: Option<(f64, String)>,
-    /// What its network in 8-bit integers lost of its Dice on validation, if it has one.
-    pub(super) int8_loss: Option<f64>,
-}
-
-impl Card {
-    /// The engine in `folder`, and those in the folders beside it.
-    pub(super) fn beside(folder: &Path) -> Result<Vec<Self>, Failure> {
-        let own = Self::read(folder)?;
-        let mut cards = vec![own];
-        let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
-        let mut others: Vec<PathBuf> =
-            beside.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        others.sort();
-        // What can not be read is no engine; only the one that was named has to be.
-        let others = others.iter().filter(|other| other.canonicalize().ok() != folder.canonicalize().ok());
-        cards.extend(others.filter_map(|other| Self::read(other).ok()));
-        Ok(cards)
-    }
-
-    fn read(folder: &Path) -> Result<Self, Failure> {
-        let path = folder.join("manifest.json");
-        let failed = |what: String| Failure::Stream(format!("{}: {what}", path.display()));
-        let text = std::fs::read_to_string(&path).map_err(|cause| failed(cause.to_string()))?;
-        let manifest: Value = serde_json::from_str(&text).map_err(|cause| failed(cause.to_string()))?;
-        let field = |what: &str| failed(format!("expected {what}, found none"));
-        let name = manifest.get("name").and_then(Value::as_str).ok_or_else(|| field("a name"))?;
-        let side = manifest.pointer("/input/side_px").and_then(Value::as_u64);
-        Ok(Self {
-            folder: folder.to_owned(),
-            name: name.to_owned(),
-            side_px: side.ok_or_else(|| field("input.side_px"))?,
-            dice: dice(&manifest),
-            int8_loss: int8_loss(&manifest),
-        })
-    }
-}
-
-/// Dice per image on the test split, of the first data set that the manifest has it for.
-fn dice(manifest: &Value) -> Option<(f64, String)> {
-    let is = |metric: &Value, key: &str, value: &str| metric.get(key).and_then(Value::as_str) == Some(value);
-    let metrics = manifest.get("metrics")?.as_array()?;
-    let metric = metrics.iter().find(|metric| {
-        is(metric, "measure", "dice") && is(metric, "per", "image") && is(metric, "split", "test")
-    })?;
-    Some((metric.get("value")?.as_f64()?, metric.get("data_set")?.as_str()?.to_owned()))
-}
-
-fn int8_loss(manifest: &Value) -> Option<f64> {
-    let of = |name: &str| manifest.pointer(&format!("/int8/{name}"))?.as_f64();
-    Some(of("dice_f32")? - of("dice_int8")?)
-}
 
 /// Settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,6 +160,8 @@ pub(super) fn forbidden(found: &[Measured], need: &Need) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const fn ms(ms: u64) -> Duration {
@@ -235,7 +175,8 @@ mod tests {
             folder: PathBuf::from(name),
             name: name.to_owned(),
             side_px: 256,
-            dice: Some((dice, "Kvasir-SEG".to_owned())),
+            judged: Vec::new(),
+            dice: Some((dice, "Kvasir-SEG, test".to_owned())),
             int8_loss: None,
         };
         let (precision, mode) = (Precision::F32, Mode::Live);
@@ -287,16 +228,5 @@ mod tests {
         assert!(sentence.contains("painting forbids it, with 23.00 ms"), "{sentence}");
         let sentence = forbidden(&[measured("a", 0.8, 3, 160)], &NEED);
         assert!(sentence.contains("the best is 160.0 ms; the network forbids it"), "{sentence}");
-    }
-
-    #[test]
-    fn an_engines_card_is_read_from_its_manifest() {
-        let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("engines/store/lite");
-        let cards = Card::beside(&store).unwrap();
-        let card = cards.first().unwrap();
-        assert_eq!((card.name.as_str(), card.side_px), ("lite", 256));
-        assert!(card.dice.as_ref().is_some_and(|(dice, _)| *dice > 0.5 && *dice < 1.0), "{card:?}");
-        let error = Card::beside(Path::new("nowhere")).unwrap_err().to_string();
-        assert!(error.starts_with("nowhere/manifest.json: "), "{error}");
     }
 }
