@@ -58,6 +58,8 @@ pub(super) fn make(
 pub(super) fn watch(element: &gst::Element, limits: &Limits, port: Option<u16>) -> Result<(), Failure> {
     plugin::set(element, "budget", limits.budget.to_string())?;
     plugin::set_named(element, "budget-missed", limits.missed.name())?;
+    let smaller = limits.smaller_engine.as_ref().map(|path| path.to_string_lossy().into_owned());
+    plugin::set(element, "smaller-engine", smaller.unwrap_or_default())?;
     plugin::set(element, "metrics-port", u32::from(port.unwrap_or_default()))
 }
 

@@ -106,6 +106,7 @@ pub(super) struct BudgetDraft {
     pub(super) infer: Option<String>,
     pub(super) decode: Option<String>,
     pub(super) missed: Option<String>,
+    pub(super) smaller_engine: Option<PathBuf>,
 }
 
 impl BudgetDraft {
@@ -131,7 +132,7 @@ impl BudgetDraft {
 }
 
 impl From<&Limits> for BudgetDraft {
-    fn from(Limits { budget, missed }: &Limits) -> Self {
+    fn from(Limits { budget, missed, smaller_engine }: &Limits) -> Self {
         let text = |stage| budget.limit(stage).map(duration_text);
         Self {
             picture: text(Stage::Picture),
@@ -147,6 +148,7 @@ impl From<&Limits> for BudgetDraft {
             infer: text(Stage::Infer),
             decode: text(Stage::Decode),
             missed: Some(missed.name().to_owned()),
+            smaller_engine: smaller_engine.clone(),
         }
     }
 }

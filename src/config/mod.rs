@@ -47,12 +47,14 @@ pub struct Config {
 }
 
 /// A latency budget, and what happens when it is missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// What each stage may take; by default none is limited.
     pub budget: Budget,
     /// What happens when frames keep taking longer.
     pub missed: Missed,
+    /// The folder of the engine that [`Missed::ShrinkInput`] needs.
+    pub smaller_engine: Option<PathBuf>,
 }
 
 /// Where the picture comes from.

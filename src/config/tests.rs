@@ -158,7 +158,7 @@ fn every_key_is_listed() {
         [segment]\nengine = \"lite\"\npublic_key = \"RWQ\"\nprompt = \"polyp\"\nbackend = \"ort\"\nfallback = [\"openvino\"]\n\
         [record]\npath = \"sessions\"\n[metrics]\nport = 9464\n[sink]\nkind = \"file\"\npath = \"o.mkv\"\n";
     let limits: String = Stage::ALL.iter().map(|stage| format!("{} = \"5ms\"\n", stage.name())).collect();
-    let full = &format!("{full}[budget]\nmissed = \"skip\"\n{limits}");
+    let full = &format!("{full}[budget]\nmissed = \"skip\"\nsmaller_engine = \"small\"\n{limits}");
     let decklink = &full.replace("\"demo\"\npath = \"stills\"", "\"decklink\"");
     let listed = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
     assert_eq!(keys_of(&[full, decklink]), listed);
@@ -193,4 +193,9 @@ fn a_budget_and_a_port_are_read_and_what_is_wrong_with_them_is_named() {
     let expected = ["budget.copy", "budget.paint", "budget.missed", "metrics.port"];
     assert_eq!(broken(&format!("{LEAST}{wrong}")), expected);
     assert_eq!(broken(&format!("{LEAST}[metrics]\n")), ["metrics.port"]);
+    // A smaller engine is needed where it would be asked, and its place is as that of the other.
+    let shrink = "[budget]\nmissed = \"shrink-input\"\n";
+    assert_eq!(broken(&format!("{LEAST}{shrink}")), ["budget.smaller_engine"]);
+    let limits = check(&format!("{LEAST}{shrink}smaller_engine = \"small\"\n")).unwrap().limits;
+    assert_eq!((limits.missed, limits.smaller_engine), (Missed::ShrinkInput, Some("carts/small".into())));
 }

@@ -20,11 +20,13 @@ pub enum Missed {
     Skip,
     /// The network is asked about fewer frames for a while: masks are older, or fewer.
     LowerRate,
+    /// An engine with a smaller input is asked in the network's place for a while: masks are coarser.
+    ShrinkInput,
 }
 
 impl Missed {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Announce, Self::Skip, Self::LowerRate];
+    pub const ALL: [Self; 4] = [Self::Announce, Self::Skip, Self::LowerRate, Self::ShrinkInput];
 
     /// Its name in configurations.
     pub const fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Missed {
             Self::Announce => "announce",
             Self::Skip => "skip",
             Self::LowerRate => "lower-rate",
+            Self::ShrinkInput => "shrink-input",
         }
     }
 
@@ -49,6 +52,8 @@ pub enum Rest {
     None,
     /// The network is asked about every so many frames only.
     Every(u32),
+    /// An engine with a smaller input is asked.
+    Smaller,
     /// Nothing is asked and nothing measured.
     All,
 }
@@ -82,6 +87,7 @@ impl Relief {
             self.begin(now);
             self.rest = match (missed, self.rest) {
                 (Missed::Skip, _) | (Missed::Announce, _) => Rest::All,
+                (Missed::ShrinkInput, _) => Rest::Smaller,
                 (Missed::LowerRate, Rest::Every(every)) => Rest::Every((every * 2).min(SELDOMEST)),
                 (Missed::LowerRate, _) => Rest::Every(2),
             };
@@ -146,6 +152,19 @@ mod tests {
         let working =
             |from: usize, to: usize| rests[from..to].iter().filter(|rest| **rest == Rest::None).count();
         assert!(working(0, 200) > 2 * working(1_800, 2_000), "{} {}", working(0, 200), working(1_800, 2_000));
+    }
+
+    #[test]
+    fn a_smaller_engine_is_asked_for_a_while_and_longer_each_time() {
+        // Over whenever the larger one is asked.
+        let rests = seen(Missed::ShrinkInput, 500, |_, rest| rest == Rest::None);
+        assert!(rests.iter().all(|rest| matches!(rest, Rest::None | Rest::Smaller)));
+        let spells: Vec<usize> = rests
+            .chunk_by(|a, b| a == b)
+            .filter(|spell| spell[0] == Rest::Smaller)
+            .map(<[Rest]>::len)
+            .collect();
+        assert_eq!(spells[..3], [25, 50, 100]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use polyp_engine::memory::PromptMemory;
 use super::imp::{CAT, PolypSegment};
 use super::metrics::Server;
 use super::open::Factory;
+use super::reserve::Reserve;
 use super::running::{Course, Running};
 use super::segment::{Absent, Stream};
 use super::settings::Draft;
@@ -32,6 +33,10 @@ pub(super) struct Opening {
 impl PolypSegment {
     pub(super) fn set_factory(&self, factory: Factory) {
         *lock(&self.factory) = Some(factory);
+    }
+
+    pub(super) fn set_smaller_factory(&self, factory: Factory) {
+        *lock(&self.smaller_factory) = Some(factory);
     }
 
     pub(super) fn draft(&self) -> Draft {
@@ -59,7 +64,7 @@ impl PolypSegment {
                 backend: is.map(|is| format!("{} {}", is.backend, is.library)).unwrap_or_default(),
                 precision: is.map(|is| is.precision.name().to_owned()).unwrap_or_default(),
                 threads: is.map_or(0, |is| is.threads as u64),
-                side_px: is.map_or(0, |is| is.side_px as u64),
+                side_px: runs.side_px() as u64,
                 frames: stats.by_badge().map(|(badge, count)| (badge.to_owned(), count)).into(),
                 ..Snapshot::default()
             })
@@ -140,15 +145,17 @@ impl PolypSegment {
             return Ok(Opening { stream: Stream::default(), running, slow: None });
         };
         let (remember, told) = (start.remember(), start.runs(&memory));
+        let smaller = lock(&self.smaller_factory).clone();
+        let reserve = Reserve::open(&settings, smaller, start.side_px())?;
         let (stream, runs, slow) = match start.go_on(&memory, None)? {
             Stage::Ready(ready) => {
                 let Ready { session, runs, announcement } = *ready;
                 gst::info!(CAT, imp = self, "engine {} runs: {:?}", runs.engine, runs.description);
                 self.announce(announcement.as_deref());
-                (Stream { session: Some(session), ..Stream::default() }, runs, None)
+                (Stream { session: Some(session), reserve, ..Stream::default() }, runs, None)
             }
             Stage::Slow(start) => {
-                let stream = Stream { absent: Absent::Starting, ..Stream::default() };
+                let stream = Stream { absent: Absent::Starting, reserve, ..Stream::default() };
                 (stream, told, Some((*start, Arc::clone(&memory))))
             }
         };

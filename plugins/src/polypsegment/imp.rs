@@ -44,6 +44,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct PolypSegment {
     pub(super) draft: Mutex<Draft>,
     pub(super) factory: Mutex<Option<Factory>>,
+    pub(super) smaller_factory: Mutex<Option<Factory>>,
     pub(super) running: Mutex<Option<Running>>,
     /// Taken out by the streaming thread while it works.
     pub(super) stream: Mutex<Option<Box<Stream>>>,

@@ -45,6 +45,7 @@
 
 mod alarm;
 mod candidates;
+mod choices;
 mod compare;
 mod control;
 mod follow;
@@ -59,6 +60,8 @@ mod prompts;
 pub(crate) mod properties;
 mod ready;
 mod reaper;
+mod relieve;
+mod reserve;
 mod running;
 mod segment;
 mod session;
@@ -78,9 +81,10 @@ use gst::subclass::prelude::*;
 use polyp_engine::error::EngineError;
 
 pub use alarm::ALARM;
+pub use choices::{BudgetMissed, Isolation, Mode};
 pub use open::{Hear, OpenEngine, Opened, PrepareEngine, Remember};
-pub use pass::BUDGET;
-pub use settings::{BudgetMissed, Isolation, Mode};
+pub use relieve::BUDGET;
+
 pub use switch::COMPARISON;
 
 glib::wrapper! {
@@ -109,5 +113,14 @@ impl PolypSegment {
         factory: impl Fn(&'static str) -> Result<Opened, EngineError> + Send + Sync + 'static,
     ) {
         self.imp().set_factory(Arc::new(factory));
+    }
+
+    /// As [`Self::set_engine_factory`], of the engine that `smaller-engine` would name.
+    #[doc(hidden)]
+    pub fn set_smaller_engine_factory(
+        &self,
+        factory: impl Fn(&'static str) -> Result<Opened, EngineError> + Send + Sync + 'static,
+    ) {
+        self.imp().set_smaller_factory(Arc::new(factory));
     }
 }

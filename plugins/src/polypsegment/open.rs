@@ -19,7 +19,8 @@ use polyp_engine::memory::PromptMemory;
 use polyp_engine::prompt::{MemoryCache, TextEncoder};
 use polyp_engine::worker::give_way;
 
-use super::settings::{Isolation, Settings};
+use super::choices::Isolation;
+use super::settings::Settings;
 
 /// Makes a prompt's memory; `None` is the engine's own prompt. Called from a helper thread while playing.
 pub type Remember = Arc<dyn Fn(Option<&str>) -> Result<Arc<PromptMemory>, EngineError> + Send + Sync>;

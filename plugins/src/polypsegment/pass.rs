@@ -12,7 +12,7 @@ use std::time::Duration;
 use gst::subclass::prelude::*;
 use polyp::overlay::Badge;
 use polyp::roi::Roi;
-use polyp::trace::{Rest, Stage};
+use polyp::trace::Stage;
 use polyp_engine::worker::Timing;
 
 use super::imp::{CAT, PolypSegment};
@@ -24,12 +24,9 @@ use super::settings::Settings;
 use super::start::Ready;
 use crate::card::FEATURE;
 use crate::lock::lock;
-use crate::meta::{FrameMeta, Over, Trace, nanoseconds};
+use crate::meta::{FrameMeta, Over, Trace};
 use crate::picture::Picture;
 use crate::timeline::running_time;
-
-/// The name of the message that says how the latency budget is kept.
-pub const BUDGET: &str = "polyp-budget";
 
 /// So many frames' time without a frame is a gap of the stream.
 const GAP_FRAMES: u32 = 3;
@@ -46,6 +43,8 @@ impl PolypSegment {
         if stream.engine.is_none() && stream.session.is_some() {
             stream.engine = lock(&self.running).as_ref().and_then(|running| running.runs.record());
         }
+        // What this frame is asked of: before the next one, another may take its place.
+        let engine = stream.engine.clone();
         self.tell_whole(&mut stream, &settings);
         let size = stream.picture.as_ref().map(Picture::size);
         let time = self.time(&mut stream, buffer);
@@ -74,7 +73,6 @@ impl PolypSegment {
         if let Some(raised) = stream.alarm.news(alarm) {
             self.say_alarm(raised, outcome.segmentation.as_deref(), &frame);
         }
-        let engine = stream.engine.clone();
         *lock(&self.stream) = Some(stream);
         self.report(&outcome, time);
         let Outcome { segmentation, motion, badge, .. } = outcome;
@@ -139,47 +137,6 @@ impl PolypSegment {
             ledger.span(sequence, Stage::Decode, begun + prepared + inferred, decoded);
         }
         over
-    }
-
-    /// Spares the picture, or no longer, as the budget was kept; and says so.
-    fn heed_budget(&self, stream: &mut Stream, settings: &Settings, time: Duration) {
-        if settings.budget.is_empty() {
-            stream.rest = Rest::None;
-            return;
-        }
-        let over = self.ledger.take_over();
-        let (rest, news) = stream.relief.see(over.is_some(), time, settings.budget_missed.into());
-        stream.rest = rest;
-        if news {
-            self.say_budget(rest, over, settings);
-        }
-    }
-
-    /// An element message [`BUDGET`], and an INFO for whoever only reads.
-    fn say_budget(&self, rest: Rest, over: Option<(Stage, Duration)>, settings: &Settings) {
-        let doing = match rest {
-            Rest::None if over.is_none() => "the network is asked as before".to_owned(),
-            Rest::None => "it goes on as it is".to_owned(),
-            Rest::Every(every) => format!("the network is asked about one frame of {every}"),
-            Rest::All => "the network rests".to_owned(),
-        };
-        let mut said = gst::Structure::builder(BUDGET)
-            .field("budget", settings.budget.to_string())
-            .field("doing", &doing)
-            .build();
-        if let Some((stage, took)) = over {
-            said.set("stage", stage.name());
-            said.set("time", nanoseconds(took));
-            let limit = settings.budget.limit(stage).unwrap_or_default();
-            said.set("limit", nanoseconds(limit));
-            let sentence = format!(
-                "latency budget {} missed on several frames, last by {} with {took:?} where {limit:?} is allowed; {doing}",
-                settings.budget,
-                stage.name()
-            );
-            gst::element_imp_info!(self, gst::LibraryError::Settings, ("{sentence}"));
-        }
-        self.post_message(gst::message::Element::builder(said).src(&*self.obj()).build());
     }
 
     /// Heeds what happened between the frames: flushes, an engine that is ready, and a prompt that is.

@@ -8,8 +8,9 @@ use polyp::alarm::{AREA, Rule};
 use polyp::trace::Stage;
 use polyp_engine::engine::{BACKENDS, Precision};
 
+use super::choices::{BudgetMissed, Isolation, Mode};
 use super::imp::PolypSegment;
-use super::settings::{BudgetMissed, Draft, Isolation, LATENCY_BUDGET, MOST_SMOOTHING, Mode};
+use super::settings::{Draft, LATENCY_BUDGET, MOST_SMOOTHING};
 use crate::meta::nanoseconds;
 use crate::polypoverlay::properties::{enabled_spec, max_mask_age_spec, stats_spec};
 use crate::property::{Property, choices, text};
@@ -222,6 +223,18 @@ pub(crate) const PROPERTIES: &[Property<PolypSegment>] = &[
         set: Some(|element, value| {
             element.change(|draft| draft.budget_missed = value.get().unwrap_or(draft.budget_missed));
         }),
+    },
+    Property {
+        spec: || {
+            glib::ParamSpecString::builder("smaller-engine")
+                .nick("Smaller engine")
+                .blurb("The folder of an engine with a smaller input (polyp-engine resize makes one), which is asked in the other's place for a while where the budget is missed and budget-missed is shrink-input. It is made ready beside the picture at the start, and both stay in memory. Empty is none")
+                .default_value(Some(Draft::default().smaller_engine.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        get: |element| element.draft().smaller_engine.to_value(),
+        set: Some(|element, value| element.change(|draft| draft.smaller_engine = text(value))),
     },
     Property {
         spec: || {

@@ -170,6 +170,22 @@ impl Running {
         self.memories.clear();
         self.memories.push(known);
     }
+
+    /// Another engine is in force, which has that memory, and what it took the place of is given back in its stead. No property names it.
+    pub(super) fn exchange(
+        &mut self,
+        number: u64,
+        (runs, remember): (&mut Runs, &mut Remember),
+        known: Known,
+    ) {
+        std::mem::swap(&mut self.runs, runs);
+        if let Some(own) = &mut self.remember {
+            std::mem::swap(own, remember);
+        }
+        self.engine = number;
+        self.memories.clear();
+        self.memories.push(known);
+    }
 }
 
 #[cfg(test)]

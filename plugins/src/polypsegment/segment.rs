@@ -15,11 +15,13 @@ use polyp_engine::cuda::frame::CardFrame;
 use tracing::trace_span;
 
 use super::alarm::Alarm;
+use super::choices::Mode;
 use super::follow::Follower;
 use super::judge;
 use super::outcome::{Cause, Outcome};
+use super::reserve::Reserve;
 use super::session::{Answer, NotAsked, Session};
-use super::settings::{Mode, Settings};
+use super::settings::Settings;
 use super::successor::Successor;
 use crate::card::{CardMap, FEATURE};
 use crate::meta::Trace;
@@ -53,6 +55,8 @@ pub(super) struct Stream {
     /// What the picture is spared where it misses its budget.
     pub(super) relief: Relief,
     pub(super) rest: Rest,
+    /// The engine that is asked where that is how it is spared.
+    pub(super) reserve: Option<Reserve>,
     /// When the statistics are posted next, in the stream's time.
     pub(super) stats_due: Option<Duration>,
     /// Whether it was said that no region is searched for on a card.
@@ -307,8 +311,19 @@ pub(super) fn ask_on_card(
     Ok(session.ask_on_card(size, of_part, frame.sequence, frame.time, deadline))
 }
 
+/// Whether `session` can be asked about such pictures.
+///
+/// # Errors
+/// When they lie on a card, and it reads with the CPU.
+pub(super) fn can_see(session: &Session, picture: Option<&Picture>) -> Result<(), String> {
+    if picture.is_some_and(Picture::is_on_card) && !session.takes_frames() {
+        return Err(out_of_reach(session.backend()));
+    }
+    Ok(())
+}
+
 /// What is wrong where frames lie on a card and the engine reads with the CPU.
-pub(super) fn out_of_reach(backend: &str) -> String {
+fn out_of_reach(backend: &str) -> String {
     format!(
         "caps feature {FEATURE}: expected an engine that reads frames on a card, found backend {backend}, which reads them with \
          the CPU; put cudadownload before this element, or set property backend to one for cards"

@@ -134,6 +134,13 @@ impl Session {
         self.timings.clear();
     }
 
+    /// Takes the place of `old` once more, after a rest.
+    pub(super) fn come_back(&mut self, old: &mut Self) {
+        self.forget();
+        self.shown = None;
+        self.take_over(old);
+    }
+
     /// The backend that runs the network.
     pub(super) fn backend(&self) -> &'static str {
         self.worker.description().backend

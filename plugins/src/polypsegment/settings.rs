@@ -3,82 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gst::glib;
 use polyp::alarm::{self, Rule};
 use polyp::frozen;
 use polyp::roi::Roi;
-use polyp::trace::{Budget, Missed};
+use polyp::trace::Budget;
 use polyp_engine::engine::{BACKENDS, Backend, Options, Precision};
 use polyp_engine::folder::{SigningKey, Trust};
 
+use super::choices::{BudgetMissed, Isolation, Mode};
 use crate::polypoverlay::MAX_MASK_AGE;
-
-/// Whether the picture waits for its mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "PolypMode")]
-pub enum Mode {
-    /// The picture never waits: the newest mask is shown, with its age, while it is young enough.
-    #[default]
-    #[enum_value(name = "The picture never waits; the newest mask is shown with its age", nick = "live")]
-    Live,
-    /// The picture waits for its own mask, at most for the latency budget.
-    #[enum_value(
-        name = "The picture waits for its own mask, at most for latency-budget, and goes on without it after that",
-        nick = "locked"
-    )]
-    Locked,
-}
-
-/// Where the engine runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "PolypIsolation")]
-pub enum Isolation {
-    /// In a thread of this process.
-    #[default]
-    #[enum_value(
-        name = "In a thread of this process: a crash of the library that runs it is a crash of the pipeline",
-        nick = "thread"
-    )]
-    Thread,
-    /// In a process of its own, with another in reserve.
-    #[enum_value(
-        name = "In a process of its own, with another in reserve: nothing that happens to it happens to the picture",
-        nick = "process"
-    )]
-    Process,
-}
-
-/// What happens where the picture keeps missing its budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "PolypBudgetMissed")]
-pub enum BudgetMissed {
-    /// It is said.
-    #[default]
-    #[enum_value(name = "It is said in a message", nick = "announce")]
-    Announce,
-    /// Frames pass without the network for a while.
-    #[enum_value(
-        name = "The network rests for a second or more, and frames pass without masks",
-        nick = "skip"
-    )]
-    Skip,
-    /// The network is asked about fewer frames for a while.
-    #[enum_value(
-        name = "The network is asked about every second, fourth or eighth frame for a while",
-        nick = "lower-rate"
-    )]
-    LowerRate,
-}
-
-impl From<BudgetMissed> for Missed {
-    fn from(missed: BudgetMissed) -> Self {
-        match missed {
-            BudgetMissed::Announce => Self::Announce,
-            BudgetMissed::Skip => Self::Skip,
-            BudgetMissed::LowerRate => Self::LowerRate,
-        }
-    }
-}
 
 /// How long a picture waits in locked mode unless the user says otherwise: a frame's time at 30 a second.
 pub(super) const LATENCY_BUDGET: Duration = Duration::from_millis(33);
@@ -105,6 +38,7 @@ pub(super) struct Draft {
     pub(super) max_mask_age: Duration,
     pub(super) budget: String,
     pub(super) budget_missed: BudgetMissed,
+    pub(super) smaller_engine: String,
     pub(super) metrics_port: u32,
     pub(super) stats_interval: Duration,
     pub(super) roi: String,
@@ -135,6 +69,7 @@ impl Default for Draft {
             max_mask_age: MAX_MASK_AGE,
             budget: String::new(),
             budget_missed: BudgetMissed::default(),
+            smaller_engine: String::new(),
             metrics_port: 0,
             stats_interval: Duration::ZERO,
             roi: Roi::default().to_string(),
@@ -174,6 +109,8 @@ pub(super) struct Settings {
     /// What stages may take.
     pub(super) budget: Budget,
     pub(super) budget_missed: BudgetMissed,
+    /// The engine that is asked in the other's place where that is what happens; looked at when a stream starts.
+    pub(super) smaller_engine: Option<PathBuf>,
     /// Zero for never.
     pub(super) stats_interval: Duration,
     pub(super) roi: Roi,
@@ -234,6 +171,14 @@ impl Draft {
             wrong.push(format!("property {error}"));
             None
         });
+        let smaller_engine = given(&self.smaller_engine).map(PathBuf::from);
+        if self.budget_missed == BudgetMissed::ShrinkInput && smaller_engine.is_none() {
+            wrong.push(
+                "property smaller-engine: expected the folder of an engine with a smaller input, as budget-missed is shrink-input, found \
+                 nothing"
+                    .to_owned(),
+            );
+        }
         if !wrong.is_empty() {
             return Err(wrong.join("; "));
         }
@@ -253,6 +198,7 @@ impl Draft {
             max_mask_age: self.max_mask_age,
             budget,
             budget_missed: self.budget_missed,
+            smaller_engine,
             stats_interval: self.stats_interval,
             roi,
             frozen_after: self.frozen_after,

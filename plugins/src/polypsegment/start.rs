@@ -83,6 +83,11 @@ impl Start {
         self.backend
     }
 
+    /// Rows and columns of its input.
+    pub(super) fn side_px(&self) -> u32 {
+        self.opened.input.side_px
+    }
+
     /// What can be said while nothing runs.
     pub(super) fn runs(&self, memory: &PromptMemory) -> Runs {
         Runs {

@@ -47,6 +47,11 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// Rows and columns of its input; 0 while nothing runs.
+    pub(super) fn side_px(&self) -> usize {
+        self.description.as_ref().map_or(0, |is| is.side_px)
+    }
+
     /// What is recorded of it, while something runs.
     pub(super) fn record(&self) -> Option<Arc<EngineRecord>> {
         let description = self.description.as_ref()?;

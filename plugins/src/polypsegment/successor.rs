@@ -10,7 +10,7 @@ use polyp_engine::memory::PromptMemory;
 use super::compare::{Compared, Comparison};
 use super::open::Remember;
 use super::running::Known;
-use super::segment::{Frame, ask_on_card, out_of_reach};
+use super::segment::{Frame, ask_on_card};
 use super::session::{NotAsked, Session};
 use super::settings::{Draft, Settings};
 use super::stats::Runs;
@@ -58,17 +58,6 @@ impl Successor {
     /// What was compared, if anything was to be.
     pub(super) fn compared(&self) -> Option<Compared> {
         self.comparison.as_ref().map(Comparison::compared)
-    }
-
-    /// Whether it can take frames of that kind.
-    ///
-    /// # Errors
-    /// When they lie on a card, and it reads with the CPU.
-    pub(super) fn can_see(&self, picture: Option<&Picture>) -> Result<(), String> {
-        if picture.is_some_and(Picture::is_on_card) && !self.session.takes_frames() {
-            return Err(out_of_reach(self.session.backend()));
-        }
-        Ok(())
     }
 
     /// Has a frame that `old` was asked about, if it is idle, and looks at what both have answered. Never waits.

@@ -10,7 +10,8 @@ use gst::subclass::prelude::*;
 use super::compare::Compared;
 use super::imp::{CAT, PolypSegment};
 use super::reaper::reap;
-use super::segment::{Frame, Stream};
+use super::reserve::Reserve;
+use super::segment::{Frame, Stream, can_see};
 use super::settings::Settings;
 use super::successor::Successor;
 use crate::lock::lock;
@@ -45,7 +46,7 @@ impl PolypSegment {
         let number = successor.number;
         // Without an engine in force there is nothing to lose, and each frame says what is wrong.
         if stream.session.is_some()
-            && let Err(sentence) = successor.can_see(stream.picture.as_ref())
+            && let Err(sentence) = can_see(&successor.session, stream.picture.as_ref())
         {
             reap(successor);
             return self.refuse(number, &sentence);
@@ -56,10 +57,15 @@ impl PolypSegment {
             self.say_compared(&compared, &old, &new);
         }
         let Successor { draft, mut session, runs, remember, known, .. } = *successor;
+        let is_shrunk = stream.reserve.as_ref().is_some_and(Reserve::is_shrunk);
+        let mut smaller = None;
         let is_in_force = lock(&self.running)
             .as_mut()
             .filter(|running| running.swaps(number))
-            .map(|running| running.switch(number, draft, runs, remember, known))
+            .map(|running| {
+                smaller = running.remember.clone().map(|remember| (running.runs.clone(), remember));
+                running.switch(number, draft, runs, remember, known);
+            })
             .is_some();
         if !is_in_force {
             // It was left a moment ago.
@@ -72,7 +78,11 @@ impl PolypSegment {
         }
         stream.forget_masks();
         stream.engine = None;
-        reap(stream.session.replace(session));
+        match (stream.session.replace(session), &mut stream.reserve, smaller.filter(|_| is_shrunk)) {
+            // The place was the larger one's, which waited in reserve meanwhile; the smaller one waits for the next time.
+            (Some(old), Some(reserve), Some(smaller)) => reap(reserve.take_back(old, smaller)),
+            (old, ..) => reap(old),
+        }
     }
 
     /// Lets an engine in waiting see what the one in force was asked about. Never waits.

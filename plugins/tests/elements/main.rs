@@ -40,6 +40,7 @@ mod recording;
 mod refusals;
 mod session_fixture;
 mod sharing;
+mod shrink;
 #[path = "../../../engines/tests/card/stand_in.rs"]
 #[allow(dead_code, reason = "the engines' own tests use the rest")]
 mod stand_in;

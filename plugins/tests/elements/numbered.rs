@@ -100,21 +100,31 @@ impl Engine for Numbered {
             return Err(EngineError::Backend { backend, step, message });
         }
         logits.clear();
-        logits.resize(batch * SIDE * SIDE, logit(self.number, &memory.prompt, images[0]));
+        let side = self.description.side_px;
+        logits.resize(batch * side * side, logit(self.number, &memory.prompt, images[0]));
         Ok(())
     }
 }
 
-/// An engine with the next number; `broken` is refused when it is opened.
+/// An engine with the next number.
 pub(crate) fn opened(works: &Arc<Works>, backend: &'static str) -> Result<Opened, EngineError> {
-    let number = works.next.load(Ordering::SeqCst);
+    sized(works, backend, works.next.load(Ordering::SeqCst), SIDE)
+}
+
+/// An engine of that number, with an input of `side_px`.
+pub(crate) fn sized(
+    works: &Arc<Works>,
+    backend: &'static str,
+    number: u64,
+    side_px: usize,
+) -> Result<Opened, EngineError> {
     let (of_engine, of_prompts) = (Arc::clone(works), Arc::clone(works));
     Ok(Opened {
         name: format!("engine {number}"),
         manifest_sha256: String::new(),
         identity: works.shared.then(|| format!("{:p} {number}", Arc::as_ptr(works))),
         input: InputSpec {
-            side_px: SIDE as u32,
+            side_px: side_px as u32,
             fit: Fit::Squash,
             normalisation: Normalisation::Fixed { mean: [0.0; 3], std: [1.0; 3] },
         },
@@ -133,7 +143,7 @@ pub(crate) fn opened(works: &Arc<Works>, backend: &'static str) -> Result<Opened
         prepare: None,
         engine: Box::new(move || {
             let (library, model, precision) = ("none".to_owned(), format!("engine {number}"), Precision::F32);
-            let description = Description { backend, library, precision, threads: 1, model, side_px: SIDE };
+            let description = Description { backend, library, precision, threads: 1, model, side_px };
             of_engine.opened.fetch_add(1, Ordering::SeqCst);
             of_engine.alive.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(Numbered { works: of_engine, number, runs: 0, description }))

@@ -21,6 +21,14 @@ impl Rules<'_> {
         let reason = "what happens to the picture is never chosen by a misspelt word";
         let missed = self.choice("budget.missed", draft.missed.as_ref(), &Missed::ALL, Missed::name, reason);
         limits.missed = missed.unwrap_or_default();
+        limits.smaller_engine = draft.smaller_engine.as_deref().map(|path| self.path(path));
+        if limits.missed == Missed::ShrinkInput && limits.smaller_engine.is_none() {
+            self.missing(
+                "budget.smaller_engine",
+                "an engine's folder",
+                "shrink-input asks it in the other's place",
+            );
+        }
         limits
     }
 
