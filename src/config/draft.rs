@@ -105,6 +105,7 @@ pub(super) struct BudgetDraft {
     pub(super) input: Option<String>,
     pub(super) infer: Option<String>,
     pub(super) decode: Option<String>,
+    pub(super) sink: Option<String>,
     pub(super) missed: Option<String>,
     pub(super) smaller_engine: Option<PathBuf>,
 }
@@ -125,9 +126,10 @@ impl BudgetDraft {
             input,
             infer,
             decode,
+            sink,
             ..
         } = self;
-        [picture, segment, copy, wait, motion, record, paint, age, queue, input, infer, decode]
+        [picture, segment, copy, wait, motion, record, paint, age, queue, input, infer, decode, sink]
     }
 }
 
@@ -147,6 +149,7 @@ impl From<&Limits> for BudgetDraft {
             input: text(Stage::Input),
             infer: text(Stage::Infer),
             decode: text(Stage::Decode),
+            sink: text(Stage::Sink),
             missed: Some(missed.name().to_owned()),
             smaller_engine: smaller_engine.clone(),
         }

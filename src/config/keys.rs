@@ -120,6 +120,8 @@ keys! {
             "beside the picture: the network";
         decode: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
             "beside the picture: making probabilities of logits";
+        sink: "duration", "`\"1us\"` to `\"1s\"`", "none: no limit",
+            "from a frame's coming in until the sink has shown it, where the sink says so";
         missed: "name", "`announce`, `skip`, `lower-rate`, `shrink-input`", "`\"announce\"`",
             "what happens when three frames of 32 are over a limit in the picture's way: a message says so; besides, with `skip` the network rests for a second or more and frames pass without masks, with `lower-rate` it is asked about every second, fourth or eighth frame for a while, with `shrink-input` the smaller engine is asked in its place";
         smaller_engine: "path", "an engine's folder", "none",

@@ -1,7 +1,7 @@
 //! The stages of a frame's way.
 
 /// How many there are.
-pub const COUNT: usize = 12;
+pub const COUNT: usize = 13;
 
 /// A stage. Its time is a span on the monotonic clock, but for [`Stage::Age`], which is the stream's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,9 @@ pub enum Stage {
     Infer,
     /// Beside the picture: making probabilities of logits.
     Decode,
+    /// From a frame's coming in until the sink has shown it, or dropped it as too late; most of that is waiting for the frame's time. Known
+    /// where the sink reports on its frames (quality of service).
+    Sink,
 }
 
 impl Stage {
@@ -47,6 +50,7 @@ impl Stage {
         Self::Input,
         Self::Infer,
         Self::Decode,
+        Self::Sink,
     ];
 
     /// Its name in configurations, statistics and metrics.
@@ -64,6 +68,7 @@ impl Stage {
             Self::Input => "input",
             Self::Infer => "infer",
             Self::Decode => "decode",
+            Self::Sink => "sink",
         }
     }
 
@@ -87,12 +92,13 @@ impl Stage {
             Self::Input => "mask: making the input",
             Self::Infer => "mask: in the network",
             Self::Decode => "mask: decoding",
+            Self::Sink => "from coming in to being shown",
         }
     }
 
     /// Whether the picture waits for it.
     pub const fn is_in_the_way(self) -> bool {
-        !matches!(self, Self::Age | Self::Queue | Self::Input | Self::Infer | Self::Decode)
+        !matches!(self, Self::Age | Self::Queue | Self::Input | Self::Infer | Self::Decode | Self::Sink)
     }
 }
 

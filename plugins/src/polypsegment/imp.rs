@@ -24,10 +24,11 @@ use super::ready::Preparation;
 use super::running::{Asked, Running, Wanted};
 use super::segment::Stream;
 use super::settings::Draft;
+use super::shown::Shown;
 use super::start::{Ready, guarded};
 use super::stats::Stats;
 use super::successor::Successor;
-use polyp::trace::Ledger;
+use polyp::trace::{Ledger, Stage};
 
 use crate::lock::lock;
 use crate::meta::Metas;
@@ -74,6 +75,8 @@ pub struct PolypSegment {
     pub(super) flushes: AtomicU64,
     /// Whether a wait is to end now.
     pub(super) interrupted: AtomicBool,
+    /// Frames that the sink has not said anything of yet.
+    pub(super) shown: Mutex<Shown>,
     /// Frames up to this running time, in nanoseconds, come too late to the sink; 0 while none does.
     pub(super) late_until: AtomicU64,
 }
@@ -161,6 +164,7 @@ impl BaseTransformImpl for PolypSegment {
         *lock(&self.troubles) = Troubles::default();
         *lock(&self.stats) = Stats::default();
         self.ledger.clear();
+        *lock(&self.shown) = Shown::default();
         self.ledger.set_budget(running.settings.budget);
         self.late_until.store(0, Ordering::SeqCst);
         self.interrupt(false);
@@ -246,6 +250,10 @@ impl BaseTransformImpl for PolypSegment {
             let until =
                 time.filter(|_| late_by > 0).map_or(0, |time| time.nseconds().saturating_add_signed(late_by));
             self.late_until.store(until, Ordering::Relaxed);
+            let done = time.and_then(|time| lock(&self.shown).done(time.into()));
+            if let Some((sequence, arrived)) = done {
+                self.ledger.span(sequence, Stage::Sink, arrived, arrived.elapsed());
+            }
             return self.obj().sink_pad().push_event(event);
         }
         self.parent_src_event(event)

@@ -67,6 +67,7 @@ mod segment;
 mod session;
 mod settings;
 mod shared;
+mod shown;
 mod start;
 mod stats;
 mod successor;

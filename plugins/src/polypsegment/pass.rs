@@ -51,6 +51,7 @@ impl PolypSegment {
         self.heed_jump(&mut stream, time, settings.max_mask_age);
         let sequence = stream.sequence;
         stream.sequence += 1;
+        lock(&self.shown).comes(sequence, time, trace.arrived);
         let late_until = self.late_until.load(Ordering::Relaxed);
         let late = late_until > 0 && time.as_nanos() <= u128::from(late_until);
         let wanted = || !self.interrupted.load(Ordering::Relaxed);

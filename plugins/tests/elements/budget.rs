@@ -190,3 +190,21 @@ fn whoever_listens_to_tracing_hears_of_every_stage() {
         assert!(text.contains(span), "{span} in {text}");
     }
 }
+
+#[test]
+fn what_a_sink_says_of_a_frame_is_written_down_once() {
+    let orders = Arc::<Orders>::default();
+    let mut rig = Rig::new(&segmenter(&orders), GRAY_CAPS);
+    for index in 0..3 {
+        rig.meta(gray(128, at(index)));
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    let mut say = |index| {
+        let said = gst::event::Qos::builder(gst::QOSType::Underflow, 1.0, -1_000_000).timestamp(at(index));
+        rig.harness.push_upstream_event(said.build())
+    };
+    // Of a frame that never was, nothing is known.
+    assert!(say(2) && say(2) && say(40));
+    assert_eq!(rig.stat("sink-count"), 1);
+    assert!(rig.stat("sink-longest") >= 20_000_000, "{}", rig.stat("sink-longest"));
+}
