@@ -11,7 +11,6 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use polyp_engine::memory::PromptMemory;
 
 use super::open::{Factory, Remember};
-use super::reaper::reap;
 use super::running::Running;
 use super::session::Session;
 use super::settings::Settings;
@@ -197,15 +196,6 @@ impl Reserve {
         let State::There(spare) = &mut self.state else { return Some(session) };
         (spare.runs, spare.remember, spare.memory) = (runs, remember, Memory::Nothing);
         Some(std::mem::replace(&mut spare.session, session))
-    }
-}
-
-impl Drop for Reserve {
-    fn drop(&mut self) {
-        // The worker's end is waited for elsewhere.
-        if let State::There(_) = self.state {
-            reap(std::mem::replace(&mut self.state, State::Failed(String::new())));
-        }
     }
 }
 
