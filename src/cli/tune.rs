@@ -87,7 +87,7 @@ impl Tune {
             milliseconds(need.age),
             self.time.as_secs_f64()
         );
-        let set = cards.first().and_then(|card| card.dice.as_ref());
+        let set = cards.iter().find_map(|card| card.dice.as_ref());
         let set = set.map_or("not known: no engine was judged", |(_, set)| set.as_str());
         println!("Dice, mean over pictures: {set}\n");
         let mut found = self.measure_all(&config, &cards, &kept, size, &need)?;

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use polyp::decode::Decoder;
+use polyp::metric::Score;
 use polyp_engine::deps::{self, Dependency};
 use polyp_engine::engine::{BACKENDS, Backend, Engine, Options, Precision};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
 use polyp_engine::memory::PromptMemory;
 use polyp_engine::prompt::TextEncoder;
-use polyp_engine::score::{Pair, pairs};
+use polyp_engine::score::{Pair, pairs, score};
 
 /// How to run an engine.
 #[derive(Clone, Debug, Args)]
@@ -62,6 +64,19 @@ impl Pictures {
     pub(super) fn pairs(&self, list: Option<&Path>) -> Result<Vec<Pair>, EngineError> {
         pairs(&self.images, &self.masks, list)
     }
+}
+
+/// How good the masks of `engine`, which is `folder`'s, are on those pictures, by the folder's own rules, asked for the prompt that `memory` is of.
+pub(super) fn scored(
+    folder: &EngineFolder,
+    engine: &mut dyn Engine,
+    memory: &PromptMemory,
+    pairs: &[Pair],
+) -> Result<Score, EngineError> {
+    let manifest = folder.manifest();
+    let reading = (Decoder::new(manifest.temperature)?, manifest.rules());
+    let done = |number| tracing::info!(number, of = pairs.len(), "scored");
+    score(engine, memory, manifest.input, reading, pairs, done)
 }
 
 /// Which text encoder to use.

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use polyp::decode::Decoder;
 use polyp_engine::engine::{Backend, Engine, Options, Precision};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::{EngineFolder, write_int8};
 use polyp_engine::manifest::{INT8_TOLERANCE, Int8};
 use polyp_engine::quantise::{Calibration, calibrate};
-use polyp_engine::score::{Pair, Prepare, score};
+use polyp_engine::score::{Pair, Prepare};
 
-use super::options::{Pictures, shown};
+use super::options::{Pictures, scored, shown};
 
 /// How many of the layers that harm most stay in floats: the first number whose masks are good enough.
 const FLOAT_LAYERS: [usize; 6] = [0, 2, 4, 8, 16, 32];
@@ -135,9 +134,7 @@ impl Quantize {
     fn dice(&self, folder: &EngineFolder, precision: Precision, judged: &[Pair]) -> Result<f64, EngineError> {
         let options = Options { precision, ..Options::default() };
         let mut engine: Box<dyn Engine> = (Backend::named(&self.backend)?.open)(folder, &options)?;
-        let manifest = folder.manifest();
-        let reading = (Decoder::new(manifest.temperature)?, manifest.rules());
-        let scored = score(engine.as_mut(), &folder.memory()?, manifest.input, reading, judged, |_| {})?;
+        let scored = scored(folder, engine.as_mut(), &folder.memory()?, judged)?;
         Ok(scored.finish().dice_per_image)
     }
 }

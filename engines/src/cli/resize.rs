@@ -1,18 +1,18 @@
 //! `polyp-engine resize`: the same weights with an input of another size, judged anew.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use polyp::decode::Decoder;
 use polyp::metric::{MEASURES, Measure, Sums, rounded};
 use polyp_engine::error::EngineError;
 use polyp_engine::folder::{EngineFolder, write_resized};
 use polyp_engine::manifest::{DataSource, Metric};
-use polyp_engine::score::{Pair, score};
+use polyp_engine::score::Pair;
 
-use super::options::{Pictures, Run, shown};
+use super::options::{Pictures, Run, scored, shown};
 
 /// Write an engine folder with the same weights and an input of another size, and judge what it is worth at that size
 #[derive(Debug, Args)]
@@ -31,8 +31,8 @@ pub(super) struct Resize {
     /// The data set that these are of, as the engine's manifest has it, as Kvasir-SEG
     #[arg(long, value_name = "NAME")]
     data_set: String,
-    /// Which part of it: validation, or test
-    #[arg(long, value_name = "NAME", default_value = "validation")]
+    /// Which part of it
+    #[arg(long, value_name = "NAME", default_value = "validation", value_parser = ["validation", "test"])]
     split: String,
     #[command(flatten)]
     run: Run,
@@ -77,12 +77,11 @@ impl Resize {
     fn source(&self, folder: &EngineFolder, count: usize) -> anyhow::Result<DataSource> {
         let known = &folder.manifest().data;
         let Some(source) = known.iter().find(|source| source.name == self.data_set) else {
-            let mut names: Vec<&str> = known.iter().map(|source| source.name.as_str()).collect();
-            names.dedup();
+            let names: BTreeSet<&str> = known.iter().map(|source| source.name.as_str()).collect();
             bail!(
                 "--data-set: expected one that {} has in its manifest ({}), found {}",
                 shown(&self.engine),
-                names.join(", "),
+                Vec::from_iter(names).join(", "),
                 self.data_set
             );
         };
@@ -92,11 +91,8 @@ impl Resize {
     /// Every figure of `folder` on those pictures, with its own prompt, at the pictures' own size.
     fn judged(&self, folder: &EngineFolder, pairs: &[Pair]) -> Result<Vec<Metric>, EngineError> {
         let mut engine = self.run.open(folder)?;
-        let manifest = folder.manifest();
         let memory = folder.memory()?;
-        let reading = (Decoder::new(manifest.temperature)?, manifest.rules());
-        let done = |number| tracing::info!(number, of = pairs.len(), "scored");
-        let scored = score(engine.as_mut(), &memory, manifest.input, reading, pairs, done)?;
+        let scored = scored(folder, engine.as_mut(), &memory, pairs)?;
         let total = Sums::total(scored.pictures());
         let metric = |measure: &Measure| {
             Some(Metric {

@@ -4,15 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use polyp::decode::Decoder;
 use polyp::metric::{MEASURES, Measure, Summary, Sums};
 use polyp_engine::engine::Description;
-use polyp_engine::error::EngineError;
 use polyp_engine::folder::EngineFolder;
-use polyp_engine::score::{Pair, score};
+use polyp_engine::score::Pair;
 use serde_json::{Value, json};
 
-use super::options::{Encoder, Pictures, Run};
+use super::options::{Encoder, Pictures, Run, scored};
 
 /// Score an engine on pictures and their masks, compared at the pictures' own size
 #[derive(Debug, Args)]
@@ -46,10 +44,7 @@ impl Score {
         let folder = EngineFolder::open(&self.engine)?;
         let memory = self.encoder.memory(&folder, self.prompt.as_deref())?;
         let mut engine = self.run.open(&folder)?;
-        let manifest = folder.manifest();
-        let done = |number| tracing::info!(number, of = pairs.len(), "scored");
-        let reading = (Decoder::new(manifest.temperature).map_err(EngineError::from)?, manifest.rules());
-        let scored = score(engine.as_mut(), &memory, manifest.input, reading, &pairs, done)?;
+        let scored = scored(&folder, engine.as_mut(), &memory, &pairs)?;
         let (summary, total) = (scored.finish(), Sums::total(scored.pictures()));
         if self.json {
             let mut report = report(&summary, &memory.prompt, engine.description(), &pairs, self.per_image);

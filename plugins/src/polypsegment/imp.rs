@@ -235,6 +235,8 @@ impl BaseTransformImpl for PolypSegment {
             gst::EventType::FlushStart => self.interrupt(true),
             gst::EventType::FlushStop => {
                 self.flushes.fetch_add(1, Ordering::SeqCst);
+                // Running times begin anew, and what came before is never shown.
+                *lock(&self.shown) = Shown::default();
                 self.late_until.store(0, Ordering::SeqCst);
                 self.interrupt(false);
             }

@@ -187,15 +187,11 @@ impl Reserve {
     }
 
     /// Takes the smaller engine back, which was in force until another took its place, and gives the one that waited for it.
-    pub(super) fn take_back(
-        &mut self,
-        session: Session,
-        (runs, remember): (Runs, Remember),
-    ) -> Option<Session> {
+    pub(super) fn take_back(&mut self, session: Session, (runs, remember): (Runs, Remember)) -> Session {
         self.is_shrunk = false;
-        let State::There(spare) = &mut self.state else { return Some(session) };
+        let State::There(spare) = &mut self.state else { return session };
         (spare.runs, spare.remember, spare.memory) = (runs, remember, Memory::Nothing);
-        Some(std::mem::replace(&mut spare.session, session))
+        std::mem::replace(&mut spare.session, session)
     }
 }
 

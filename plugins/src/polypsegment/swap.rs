@@ -4,9 +4,9 @@
 //!
 //! One thread does so at a time, for the newest engine that is wanted ([`super::newest`]): at most three are there at once, the
 //! one in force, one in waiting and one that is being made; besides, there may be one in reserve ([`super::reserve`]). Each swap
-//! has a number, and counts while that is in [`super::running`]. What is said of a swap passes the lock of what is wanted, and leaving it takes the same lock, so that
-//! nothing of an older one is said or taken up; the streaming thread never takes that lock. The locks' order: what is wanted,
-//! then the properties, then what is in force.
+//! has a number, and counts while that is in [`super::running`]. What is said of a swap passes the lock of what is wanted, and
+//! leaving it takes the same lock, so that nothing of an older one is said or taken up; the streaming thread never takes that
+//! lock. The locks' order: what is wanted, then the properties, then what is in force.
 //!
 //! Not here: trying backends ([`super::start`]), the switch between two frames ([`super::switch`]).
 

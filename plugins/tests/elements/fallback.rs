@@ -40,7 +40,7 @@ fn running(rig: &Rig) -> String {
 }
 
 /// The error that starting `element` ends in.
-fn refused(element: &gst::Element) -> String {
+pub(crate) fn refused(element: &gst::Element) -> String {
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
     assert!(element.set_state(gst::State::Paused).is_err());

@@ -37,6 +37,7 @@ mod preparing;
 mod properties;
 mod puppet;
 mod recording;
+mod recording_troubles;
 mod refusals;
 mod session_fixture;
 mod sharing;

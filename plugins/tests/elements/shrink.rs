@@ -9,6 +9,8 @@ use gstpolyp::polypsegment::{BUDGET, PolypSegment};
 use polyp::session::EngineRecord;
 use polyp_engine::error::EngineError;
 
+use crate::budget::told;
+use crate::fallback::refused;
 use crate::fixture::{GRAY_CAPS, Rig, SIDE, at, gray};
 use crate::numbered::{Works, in_force, mask_of, segmenter, sized, swap_to};
 use crate::swap::settles;
@@ -78,10 +80,7 @@ impl Flow {
 
     /// What was said to be done about the budget since the last call.
     fn doings(&self) -> Vec<String> {
-        let bus = self.rig.harness.element().unwrap().bus().unwrap();
-        let messages = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Element]));
-        let said = messages.filter_map(|message| message.structure().map(ToOwned::to_owned));
-        said.filter(|said| said.name() == BUDGET).map(|said| said.get("doing").unwrap()).collect()
+        told(&self.rig, BUDGET).iter().map(|said| said.get("doing").unwrap()).collect()
     }
 
     /// Frames until that is said to be done.
@@ -179,15 +178,6 @@ fn one_that_can_not_be_made_ready_is_said_and_the_other_goes_on() {
 
 #[test]
 fn one_that_is_not_smaller_or_not_named_is_refused_at_the_start() {
-    let refused = |element: &gst::Element| {
-        let bus = gst::Bus::new();
-        element.set_bus(Some(&bus));
-        assert!(element.set_state(gst::State::Paused).is_err());
-        element.set_state(gst::State::Null).unwrap();
-        let error = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
-        let gst::MessageView::Error(error) = error.view() else { unreachable!() };
-        error.error().to_string()
-    };
     let works = Arc::<Works>::default();
     let as_large = refused(&with_smaller(&works, SIDE, false));
     let expected = "property smaller-engine: expected an engine with an input of less than 64 px, as the other has, found one of 64 px";

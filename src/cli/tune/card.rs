@@ -60,9 +60,9 @@ impl Card {
 }
 
 /// Figures of different pictures say nothing of each other: engines are compared by the first set that all were judged on that were judged
-/// at all, else by the first that the first engine was judged on, and what was not judged on it is not known.
+/// at all, else by the first that the first of those was judged on, and what was not judged on it is not known.
 fn compare(cards: &mut [Card]) {
-    let Some((own, _)) = cards.split_first() else { return };
+    let Some(own) = cards.iter().find(|card| !card.judged.is_empty()) else { return };
     let all = |set: &str| cards.iter().all(|card| card.judged.is_empty() || card.on(set).is_some());
     let sets = || own.judged.iter().map(|(_, set)| set);
     let Some(set) = sets().find(|set| all(set)).or_else(|| sets().next()).cloned() else { return };
@@ -128,5 +128,8 @@ mod tests {
         assert_eq!(dice(&[card("b", &[(0.9, "B, validation")])]), [Some(0.91), Some(0.9)]);
         assert_eq!(dice(&[card("random", &[])]), [Some(0.85), None]);
         assert_eq!(dice(&[card("c", &[(0.99, "C, test")])]), [Some(0.85), None]);
+        let mut cards = [card("random", &[]), card("c", &[(0.99, "C, test")])];
+        compare(&mut cards);
+        assert_eq!(cards.map(|card| card.dice), [None, Some((0.99, "C, test".to_owned()))]);
     }
 }
