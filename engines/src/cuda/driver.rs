@@ -1,8 +1,8 @@
 //! What a card's driver does for us: the one seam between the way of a frame and the hardware.
 //!
 //! [`Driver`] is CUDA reduced to what a frame needs, and [`Network`] TensorRT likewise. With the feature `cuda`,
-//! [`super::nvidia`] is the driver of real cards. In tests another stands in that runs the same kernels on the CPU, records graphs
-//! and fails where it is told to, so that the way of a frame and every refusal are tried on machines without a card.
+//! `nvidia.rs` beside this is the driver of real cards. In tests another stands in that runs the same kernels on the CPU, records
+//! graphs and fails where it is told to, so that the way of a frame and every refusal are tried on machines without a card.
 //!
 //! Handles ([`Stream`], [`Event`], [`Graph`]) are of the driver that gave them; another one refuses them or takes them for its own.
 //!
